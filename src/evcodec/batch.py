@@ -1,0 +1,210 @@
+"""EventBatch: named integer columns of one length, the unit that readers give and writers take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from .errors import InvalidArgumentError
+from .schema import STANDARD_COLUMNS, common_dtype
+
+MAX_NAME_BYTES = 64
+
+
+def check_column_name(name: object) -> str:
+    """Return ``name`` if the format can carry it, else raise InvalidArgumentError."""
+    if not isinstance(name, str):
+        raise InvalidArgumentError(f"column name: found {type(name).__name__}, allowed: str")
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise InvalidArgumentError("column name: found lone surrogates, allowed: valid Unicode") from None
+    if not 1 <= size <= MAX_NAME_BYTES:
+        raise InvalidArgumentError(
+            f"column name {name[:20]!r}: found {size} bytes of UTF-8, allowed: 1 to {MAX_NAME_BYTES}"
+        )
+    return name
+
+
+def _as_column(name: str, values: Any) -> np.ndarray:
+    """Return ``values`` as a one-dimensional native-order integer array, values unchanged."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise InvalidArgumentError(f"column {name!r}: found {array.ndim} dimensions, allowed: 1")
+    standard = STANDARD_COLUMNS.get(name)
+    if array.size == 0 and not isinstance(values, np.ndarray):
+        return np.empty(0, standard.dtype if standard else np.int64)
+    if array.dtype.kind not in "iu":
+        raise InvalidArgumentError(
+            f"column {name!r}: found dtype {array.dtype}, allowed: integers of 8 to 64 bits"
+        )
+    if name in ("t", "kind"):
+        assert standard is not None
+        return _as_exactly(name, array, standard.dtype)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _as_exactly(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return ``array`` as ``dtype``; raise rather than change a value."""
+    if array.dtype == dtype:
+        return array if array.dtype.isnative else array.astype(dtype)
+    bounds = np.iinfo(dtype)
+    if array.size and (int(array.min()) < bounds.min or int(array.max()) > bounds.max):
+        raise InvalidArgumentError(
+            f"column {name!r}: found values from {int(array.min())} to {int(array.max())}, "
+            f"allowed: {bounds.min} to {bounds.max} ({dtype})"
+        )
+    return array.astype(dtype)
+
+
+class EventBatch:
+    """Named integer columns of one length.
+
+    Parameters
+    ----------
+    **columns : array_like of int, shape (n,)
+        Columns by name, of any integer dtype of 8 to 64 bits. Arrays are kept as they are, without a
+        copy, unless their byte order is foreign. ``t`` is int64 and ``kind`` is uint8: other dtypes are
+        converted if every value fits.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A column is not one-dimensional, is not of an integer dtype, has another length than the
+        others, has an unusable name, or ``t`` or ``kind`` has a value that does not fit.
+
+    Notes
+    -----
+    A standard column that was not given reads as zeros (``batch.dx``). A batch does not change after it
+    was made, but it does not copy: who changes an array that was passed in changes the batch. Safe to read from
+    several threads.
+    """
+
+    __slots__ = ("_columns", "_length")
+
+    def __init__(self, **columns: Any) -> None:
+        arrays = {check_column_name(name): _as_column(name, values) for name, values in columns.items()}
+        lengths = {name: len(array) for name, array in arrays.items()}
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+            raise InvalidArgumentError(f"columns: found lengths {found}; allowed: one length for all")
+        self._columns = arrays
+        self._length = next(iter(lengths.values()), 0)
+
+    @classmethod
+    def _from_arrays(cls, arrays: dict[str, np.ndarray], length: int) -> EventBatch:
+        """Wrap arrays that are known to be valid columns of one length."""
+        batch = cls.__new__(cls)
+        batch._columns = arrays
+        batch._length = length
+        return batch
+
+    @classmethod
+    def concat(cls, batches: Iterable[EventBatch]) -> EventBatch:
+        """Join batches in order; a column that some of them lack is zero there.
+
+        Columns of different dtypes get the smallest dtype that holds all their values.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A column is uint64 in one batch and signed in another, so that no integer dtype holds both.
+        """
+        parts = list(batches)
+        length = sum(map(len, parts))
+        names = dict.fromkeys(name for part in parts for name in part._columns)
+        arrays: dict[str, np.ndarray] = {}
+        for name in names:
+            dtype = common_dtype({part._columns[name].dtype for part in parts if name in part._columns})
+            if dtype is None:
+                raise InvalidArgumentError(
+                    f"column {name!r}: found uint64 and signed batches, allowed: dtypes with a common integer dtype"
+                )
+            array = np.zeros(length, dtype)
+            at = 0
+            for part in parts:
+                if name in part._columns:
+                    array[at : at + len(part)] = part._columns[name]
+                at += len(part)
+            arrays[name] = array
+        return cls._from_arrays(arrays, length)
+
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]:
+        """Read-only mapping of column name to array, in the order in which they were given."""
+        return MappingProxyType(self._columns)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a column for a name, an event as a dict for an int, a batch for a slice, mask or index array."""
+        if isinstance(key, str):
+            found = self._columns.get(key)
+            if found is not None:
+                return found
+            if key in STANDARD_COLUMNS:
+                return np.zeros(self._length, STANDARD_COLUMNS[key].dtype)
+            raise KeyError(f"column {key!r}: not in this batch, which has {', '.join(self._columns) or 'none'}")
+        if isinstance(key, (int, np.integer)):
+            return {name: int(array[key]) for name, array in self._columns.items()}
+        if not isinstance(key, slice):
+            key = np.asarray(key)
+            if key.ndim != 1 or key.dtype.kind not in "iub":
+                raise InvalidArgumentError("batch index: allowed are a column name, an int, a slice, a mask, an index array")
+        arrays = {name: array[key] for name, array in self._columns.items()}
+        length = len(range(*key.indices(self._length))) if isinstance(key, slice) else len(np.arange(self._length)[key])
+        return EventBatch._from_arrays(arrays, length)
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(error.args[0]) from None
+
+    def __iter__(self) -> Iterator[dict[str, int]]:
+        return (self[i] for i in range(self._length))
+
+    def equals(self, other: object) -> bool:
+        """Tell whether ``other`` holds the same events.
+
+        Lengths, values and dtypes must be equal. A column that only one of the two has must be zero throughout, since
+        a column that is missing means zeros.
+        """
+        if not isinstance(other, EventBatch) or len(self) != len(other):
+            return False
+        for name in {**self._columns, **other._columns}:
+            mine, theirs = self._columns.get(name), other._columns.get(name)
+            if mine is None or theirs is None:
+                present = mine if theirs is None else theirs
+                if present is not None and present.any():
+                    return False
+            elif mine.dtype != theirs.dtype or not np.array_equal(mine, theirs):
+                return False
+        return True
+
+    def select(self, names: Sequence[str]) -> EventBatch:
+        """Return a batch of the named columns only; a standard column that is missing reads as zeros.
+
+        Raises
+        ------
+        KeyError
+            A name is neither a column of this batch nor a standard one.
+        """
+        return EventBatch._from_arrays({name: self[name] for name in names}, self._length)
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{name}: {array.dtype}" for name, array in self._columns.items())
+        return f"<EventBatch of {self._length} events ({columns})>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (dict(self._columns), self._length)
+
+
+def _rebuild(arrays: dict[str, np.ndarray], length: int) -> EventBatch:
+    return EventBatch._from_arrays(arrays, length)

@@ -1,0 +1,37 @@
+"""The few kinds of error that evcodec raises.
+
+Every error is an :class:`EvcodecError` and also the builtin that fits it, so that callers who do not
+know evcodec still catch what they expect. Messages say where, what was found, and what is allowed.
+"""
+
+
+class EvcodecError(Exception):
+    """Base of every error that evcodec raises on purpose."""
+
+
+class CorruptDataError(EvcodecError, ValueError):
+    """Data contradicts the format: a checksum, a forged length, a value that cannot be."""
+
+
+class TruncatedDataError(EvcodecError, EOFError):
+    """Data ends inside a record."""
+
+
+class UnsupportedVersionError(EvcodecError, ValueError):
+    """Data needs a later version of evcodec, or a feature that this one does not have."""
+
+
+class LimitExceededError(EvcodecError, ValueError):
+    """A stated limit of the format, or one that the caller set, would be exceeded."""
+
+
+class InvalidArgumentError(EvcodecError, ValueError):
+    """An argument is outside of what is allowed; nothing was written."""
+
+
+class MissingExtraError(EvcodecError, ImportError):
+    """An optional dependency is needed; the message names the command that installs it."""
+
+
+class WriteFailedError(EvcodecError, OSError):
+    """The target of a Writer did not take the bytes; what it took before stays readable."""
