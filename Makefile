@@ -1,0 +1,71 @@
+# make demo | test | lint | types | sanitize | clean | help
+#
+# Everything is installed into a virtual environment of its own; nothing outside of it changes.
+#   make test VENV=/elsewhere/venv PYTHON=python3.13 ARGS="-k reader"
+#   make demo INPUT=recording
+
+VENV ?= .venv
+INPUT ?=
+ARGS ?=
+# The first interpreter that is new enough.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+# What an editable install does not follow by itself: the build, and the C and Cython sources.
+BUILT_FROM := pyproject.toml setup.py $(shell find ext -type f)
+# The hand-written stubs of extension modules, as module names.
+STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types sanitize clean
+
+help:
+	@sed -n '1,7s/^# *//p' Makefile
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/evcodec demo $(if $(INPUT),"$(INPUT)")
+
+test: $(VENV)/.test
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.dev
+	$(VENV)/bin/mypy
+	$(VENV)/bin/stubtest $(or $(STUBS),$(error no stubs found))
+
+$(VENV)/pyvenv.cfg:
+	@test -n "$(PYTHON)" || { echo "evcodec needs Python 3.11 or later: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Peers of the demo's table are installed where they have a ready-made wheel; the table says which are missing.
+$(VENV)/.demo: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
+	$(PIP) install --editable '.[cli,mcap]'
+	-$(PIP) install --only-binary :all: pyarrow pcodec
+	@touch $@
+
+$(VENV)/.test: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
+	$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/.dev: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
+	$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.test
+
+# The suite on a build with AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of its own (Linux, GCC).
+SANITIZE_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
+sanitize: | $(VENV)/pyvenv.cfg
+	$(PYTHON) -m venv $(VENV)-sanitize
+	EVCODEC_SANITIZE=address,undefined $(VENV)-sanitize/bin/python -m pip --disable-pip-version-check --quiet \
+		install '.[test]'
+	$(SANITIZE_ENV) $(VENV)-sanitize/bin/python -m pytest -p no:cacheprovider $(ARGS)
+
+clean:
+	@for venv in $(VENV) $(VENV)-sanitize; do if test -f $$venv/pyvenv.cfg; then rm -rf $$venv; fi; done
+	rm -rf build dist wheelhouse src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src -name '*.so' -delete
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
