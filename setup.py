@@ -15,6 +15,7 @@ from setuptools import Extension, setup
 
 # The Cython modules. Each has its source at ext/<package>/<module>.pyx and may call any kernel.
 MODULES = ("evcodec._codec",)
+INCLUDE = ["ext", "ext/kernels"]
 
 WERROR = os.environ.get("EVCODEC_WERROR", "") not in ("", "0")
 SANITIZE = os.environ.get("EVCODEC_SANITIZE", "")
@@ -32,9 +33,15 @@ else:
     KERNEL_WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wstrict-prototypes", "-Werror"]
     # Generated C defines helpers that it does not call.
     CYTHON_WARNINGS = ["-Wall", "-Werror", "-Wno-unused-function", "-Wno-unused-variable"]
-    LINK = []
+    LINK = ["-lm"]
     if SANITIZE:
-        COMMON += ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all"]
+        COMMON += [
+            "-O1",
+            "-g",
+            "-fno-omit-frame-pointer",
+            f"-fsanitize={SANITIZE}",
+            "-fno-sanitize-recover=all",
+        ]
         LINK += [f"-fsanitize={SANITIZE}"]
 if not WERROR:
     KERNEL_WARNINGS = CYTHON_WARNINGS = []
@@ -66,14 +73,14 @@ depends = [*headers, "setup.py", options_stamp()]
 library = {
     "sources": kernels,
     "obj_deps": {"": depends},
-    "include_dirs": ["ext"],
+    "include_dirs": INCLUDE,
     "cflags": COMMON + KERNEL_WARNINGS,
 }
 extensions = [
     Extension(
         name,
         [source],
-        include_dirs=["ext"],
+        include_dirs=INCLUDE,
         depends=[*kernels, *depends],
         extra_compile_args=COMMON + CYTHON_WARNINGS,
         extra_link_args=LINK,
