@@ -31,8 +31,9 @@ if MSVC:
 else:
     COMMON = ["-std=c11", "-O3", "-fvisibility=hidden"]
     KERNEL_WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wstrict-prototypes", "-Werror"]
-    # Generated C defines helpers that it does not call.
-    CYTHON_WARNINGS = ["-Wall", "-Werror", "-Wno-unused-function", "-Wno-unused-variable"]
+    # Generated C defines helpers that it does not call, and hides from the compiler which path set a variable.
+    CYTHON_WARNINGS = ["-Wall", "-Werror", "-Wno-unknown-warning-option", "-Wno-unused-function"]
+    CYTHON_WARNINGS += ["-Wno-unused-variable", "-Wno-maybe-uninitialized"]
     LINK = ["-lm"]
     if SANITIZE:
         COMMON += [
