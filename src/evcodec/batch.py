@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from .errors import InvalidArgumentError
+from .limits import MAX_NAME_BYTES
 from .schema import STANDARD_COLUMNS, common_dtype
-
-MAX_NAME_BYTES = 64
 
 
 def check_column_name(name: object) -> str:

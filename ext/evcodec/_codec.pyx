@@ -1,0 +1,370 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""Sequences, tables and block heads: the edge between Python objects and the C kernels.
+
+Every length that C sees is taken from a buffer here. Kernels run without the GIL; a Table and a BlockHead do not change after
+they were made and may be used from several threads at once.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from evcodec.kernels cimport *
+
+from evcodec.errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
+
+cdef int fail(int status, const ev_error *error, str where) except -1:
+    """Raise what a kernel's status stands for."""
+    if status == EV_SPACE:
+        raise MemoryError(f"{where}: a buffer of evcodec is too small; please report this")
+    what = error.what.decode()
+    text = f"{where}: {what}: found {error.found}, allowed: {error.allowed}"
+    if status == EV_UNSUPPORTED:
+        raise UnsupportedVersionError(f"{text} in this version of evcodec")
+    if status == EV_LIMIT:
+        raise LimitExceededError(text)
+    raise CorruptDataError(text)
+
+
+cdef class _View:
+    """A contiguous buffer that is held while C uses it."""
+
+    cdef Py_buffer view
+
+    def __cinit__(self, source, bint writable=False):
+        PyObject_GetBuffer(source, &self.view, PyBUF_ND | (PyBUF_WRITABLE if writable else PyBUF_SIMPLE))
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.view)
+
+
+cdef class _Scratch:
+    """Memory that is freed with its last reference."""
+
+    cdef void *at
+
+    def __cinit__(self, size_t size):
+        self.at = PyMem_RawMalloc(size if size else 1)
+        if self.at == NULL:
+            raise MemoryError(f"evcodec: {size} bytes of scratch")
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.at)
+
+
+# ---- kinds ----
+
+def count_kinds(kinds):
+    """Return the number of events of each kind that occurs in ``kinds`` (uint8), as a dict in ascending order."""
+    cdef _View view = _View(kinds)
+    cdef uint32_t counts[256]
+    cdef size_t length = view.view.len
+    with nogil:
+        ev_count_kinds(<const uint8_t *>view.view.buf, length, counts)
+    return {kind: counts[kind] for kind in range(256) if counts[kind]}
+
+
+def kinds_with_values(values, kinds):
+    """Return the set of kinds that have a value other than 0; ``kinds`` is uint8 of the same length."""
+    cdef _View view = _View(values), kind_view = _View(kinds)
+    cdef uint8_t nonzero[256]
+    cdef size_t count = kind_view.view.len
+    if <size_t>view.view.len != count * view.view.itemsize:
+        raise ValueError("values and kinds differ in length")
+    with nogil:
+        ev_kinds_with_values(view.view.buf, view.view.itemsize, <const uint8_t *>kind_view.view.buf, count, nonzero)
+    return {kind for kind in range(256) if nonzero[kind]}
+
+
+def gather(values, kinds, selected, out):
+    """Copy the values whose kind is in ``selected`` to the front of ``out``, of the same dtype; return how many."""
+    cdef _View view = _View(values), kind_view = _View(kinds), out_view = _View(out, True)
+    cdef uint8_t chosen[256]
+    cdef size_t count = kind_view.view.len, found
+    if view.view.len != out_view.view.len or <size_t>view.view.len != count * view.view.itemsize:
+        raise ValueError("values, kinds and out differ in length")
+    memset(chosen, 0, 256)
+    for kind in selected:
+        chosen[<uint8_t>kind] = 1
+    with nogil:
+        found = ev_gather(view.view.buf, view.view.itemsize, <const uint8_t *>kind_view.view.buf, count, chosen, out_view.view.buf)
+    return found
+
+
+def time_range(t):
+    """Return the smallest and the largest of at least one int64."""
+    cdef _View view = _View(t)
+    cdef int64_t low = 0, high = 0
+    cdef size_t count = view.view.len // 8
+    if count:
+        with nogil:
+            ev_range(<const int64_t *>view.view.buf, count, &low, &high)
+    return low, high
+
+
+# ---- encoding ----
+
+def encode_sequence(values, bint signed, uint32_t sample, unsigned candidates):
+    """Encode at least one integer in up to ``candidates`` ways, the one of least estimated cost first.
+
+    Parameters
+    ----------
+    values : contiguous buffer of 1, 2, 4 or 8-byte integers, at most 1,048,576
+    signed : whether they are signed
+    sample : most values to estimate costs on, 0 for all
+    candidates : most encodings to return
+
+    Returns
+    -------
+    list of (bytearray, list of (int, bytes, bool))
+        For each encoding its description, and its streams: the position in the description of the byte that names its part, its
+        bytes, and whether they are noise that compression does not make smaller.
+    """
+    cdef _View view = _View(values)
+    cdef unsigned bits = <unsigned>view.view.itemsize * 8, found, at, i
+    cdef size_t count = view.view.len // view.view.itemsize
+    if not 1 <= count <= EV_MAX_EVENTS:
+        raise ValueError(f"sequence: found {count} values, allowed: 1 to {EV_MAX_EVENTS}")
+    cdef size_t room = ev_encode_room(count, bits)
+    cdef _Scratch scratch = _Scratch(ev_encode_scratch(count, bits)), space = _Scratch(room + EV_DESCRIPTION_ROOM)
+    cdef ev_encoder encoder
+    cdef ev_choice choices[16]
+    cdef ev_output output
+    cdef int status
+    cdef ev_error error
+    with nogil:
+        found = ev_rank(&encoder, view.view.buf, <uint32_t>count, bits, signed, sample, scratch.at, choices)
+    encodings = []
+    for at in range(min(found, candidates)):
+        output.description.at = <uint8_t *>space.at
+        output.description.end = output.description.at + EV_DESCRIPTION_ROOM
+        output.description.overflow = 0
+        output.bytes.at = output.description.end
+        output.bytes.end = output.bytes.at + room
+        output.bytes.overflow = 0
+        output.description_start = output.description.at
+        output.bytes_start = output.bytes.at
+        output.stream_count = 0
+        with nogil:
+            status = ev_emit(&encoder, &choices[at], &output)
+        if status:
+            fail(status, &error, "sequence")
+        description = bytearray(output.description_start[: output.description.at - output.description_start])
+        streams = [
+            (
+                output.part_at[i],
+                PyBytes_FromStringAndSize(<const char *>output.bytes_start + output.stream_start[i], output.stream_length[i]),
+                bool(output.noise[i]),
+            )
+            for i in range(output.stream_count)
+        ]
+        encodings.append((description, streams))
+    return encodings
+
+
+# ---- decoding ----
+
+@cython.final
+cdef class BlockHead:
+    """Head of a block's payload, checked.
+
+    Attributes
+    ----------
+    events, t_min, t_max : int
+    kinds : dict of int to int
+        Number of events by kind, ascending.
+    sections : list of (group, storage, offset, length)
+        Offsets are from the start of the payload.
+    """
+
+    cdef ev_block_head head
+    cdef readonly object events, t_min, t_max
+    cdef readonly dict kinds
+    cdef readonly list sections
+
+    def __init__(self, payload, str where="block"):
+        cdef _View view = _View(payload)
+        cdef ev_error error
+        cdef unsigned i
+        cdef int status = ev_read_block_head(<const uint8_t *>view.view.buf, view.view.len, &self.head, &error)
+        if status:
+            fail(status, &error, where)
+        self.events, self.t_min, self.t_max = self.head.events, self.head.t_min, self.head.t_max
+        self.kinds = {self.head.kinds[i]: self.head.kind_rows[i] for i in range(self.head.kind_count)}
+        self.sections = [
+            (self.head.sections[i].group, self.head.sections[i].storage, self.head.sections[i].offset, self.head.sections[i].length)
+            for i in range(self.head.section_count)
+        ]
+
+
+@cython.final
+cdef class Table:
+    """Columns and parts of a table, checked; columns are decoded one by one.
+
+    Parameters
+    ----------
+    body : contiguous buffer
+        The table's bytes; held as long as the table.
+    head : BlockHead or None
+        None for the table of an index.
+    rows : int
+        Number of rows; must be the head's where there is one.
+    standard_dtypes : bytes
+        Dtype code of each numbered column, by id; byte 0 is not used.
+
+    Attributes
+    ----------
+    columns : list of (id, name or None, dtype code, group or None, stored rows)
+    parts : list of (codec, raw length, stored length)
+    """
+
+    cdef _View view
+    cdef BlockHead head
+    cdef _Scratch column_memory
+    cdef ev_column *column
+    cdef ev_part part[255]
+    cdef uint32_t column_count, part_count, rows
+    cdef str where
+    cdef readonly list columns, parts
+
+    def __init__(self, body, BlockHead head, uint32_t rows, bytes standard_dtypes, str where="table"):
+        cdef ev_error error
+        cdef ev_cursor cursor
+        cdef ev_part_use use
+        cdef ev_rows shape
+        cdef uint32_t i
+        cdef int status
+        self.view = _View(body)
+        self.head = head
+        self.where = where
+        self.rows = rows
+        shape.rows = rows
+        shape.kind_count = head.head.kind_count if head is not None else 0
+        shape.kind_rows = head.head.kind_rows if head is not None else NULL
+        memset(&use, 0, sizeof(use))
+        cursor.at = <const uint8_t *>self.view.view.buf
+        cursor.end = cursor.at + self.view.view.len
+        status = ev_read_column_count(&cursor, &self.column_count, &error)
+        if status:
+            fail(status, &error, where)
+        self.column_memory = _Scratch(self.column_count * sizeof(ev_column))
+        self.column = <ev_column *>self.column_memory.at
+        for i in range(self.column_count):
+            status = ev_read_column(
+                &cursor, &shape, head is None, <const uint8_t *>PyBytes_AS_STRING(standard_dtypes),
+                <uint32_t>PyBytes_GET_SIZE(standard_dtypes) - 1, &self.column[i], &use, &error
+            )
+            if status:
+                fail(status, &error, f"{where}, column {i}")
+        status = ev_read_parts(&cursor, &use, self.part, &self.part_count, &error)
+        if status:
+            fail(status, &error, where)
+        self.columns = [self._describe(&self.column[i], i) for i in range(self.column_count)]
+        self.parts = [(self.part[i].codec, self.part[i].raw_length, self.part[i].stored_length) for i in range(self.part_count)]
+
+    cdef tuple _describe(self, ev_column *column, uint32_t at):
+        name = group = None
+        if column.id == 0:
+            try:
+                name = (<const char *>column.name)[: column.name_length].decode("utf-8")
+            except UnicodeDecodeError:
+                raise CorruptDataError(f"{self.where}, column {at}: name: found bytes that are not UTF-8, allowed: UTF-8") from None
+            group = column.group
+        return column.id, name, column.dtype, group, column.stored
+
+    def part_bytes(self, uint32_t part):
+        """Return the stored bytes of a part, as a memoryview that keeps the table's buffer."""
+        if part >= self.part_count:
+            raise IndexError(f"part {part} of {self.part_count}")
+        start = self.part[part].bytes - <const uint8_t *>self.view.view.buf
+        return memoryview(<object>self.view.view.obj).cast("B")[start : start + self.part[part].stored_length]
+
+    def streams_of(self, uint32_t column):
+        """Return (part, length) of each stream that a column takes."""
+        cdef const ev_stream *streams[4]
+        cdef unsigned i
+        if column >= self.column_count:
+            raise IndexError(f"column {column} of {self.column_count}")
+        if not self.column[column].stored:
+            return []
+        return [(streams[i].part, streams[i].length) for i in range(ev_sequence_streams(&self.column[column].sequence, streams))]
+
+    def encoding_of(self, uint32_t column):
+        """Return (transform, layout) of a column, or None where no row of it is stored."""
+        if column >= self.column_count:
+            raise IndexError(f"column {column} of {self.column_count}")
+        if not self.column[column].stored:
+            return None
+        return self.column[column].sequence.outer.transform, self.column[column].sequence.outer.layout
+
+    def decode(self, uint32_t column, list parts, kinds, out):
+        """Decode a column into ``out``.
+
+        Parameters
+        ----------
+        column : int
+            Index in ``columns``.
+        parts : list of (bytes or None)
+            Decompressed parts; None for a part that is stored as it is, or that the column does not need.
+        kinds : contiguous uint8 buffer of all rows, or None
+            Needed when not all rows are stored.
+        out : contiguous writable buffer
+            One integer of the column's dtype for each row.
+        """
+        if column >= self.column_count or len(parts) != <Py_ssize_t>self.part_count:
+            raise IndexError(f"column {column} of {self.column_count}, {len(parts)} parts of {self.part_count}")
+        cdef ev_column *chosen = &self.column[column]
+        cdef _View to = _View(out, True)
+        cdef size_t size = ev_dtype_bits(chosen.dtype) // 8
+        if <size_t>to.view.len != self.rows * size or <size_t>to.view.itemsize != size:
+            raise ValueError(f"column {column}: out has {to.view.len} bytes, needed: {self.rows * size}")
+        if not chosen.stored:
+            memset(to.view.buf, 0, to.view.len)
+            return
+        cdef const uint8_t *starts[255]
+        self._find_parts(chosen, parts, starts)
+        cdef _Scratch scratch = _Scratch(ev_decode_scratch(&chosen.sequence))
+        cdef _Scratch stored
+        cdef _View kind_view
+        cdef uint8_t selected[256]
+        cdef ev_error error
+        cdef int status
+        cdef unsigned i
+        if chosen.stored == self.rows:
+            with nogil:
+                status = ev_decode(&chosen.sequence, starts, to.view.buf, scratch.at, &error)
+        else:
+            kind_view = _View(kinds)
+            if <size_t>kind_view.view.len != self.rows:
+                raise ValueError(f"column {column}: {kind_view.view.len} kinds for {self.rows} rows")
+            memset(selected, 0, 256)
+            for i in range(self.head.head.kind_count):
+                selected[self.head.head.kinds[i]] = chosen.mask[i // 8] >> (i % 8) & 1
+            stored = _Scratch(chosen.stored * size)
+            with nogil:
+                status = ev_decode(&chosen.sequence, starts, stored.at, scratch.at, &error)
+                if not status:
+                    status = ev_scatter(
+                        stored.at, chosen.stored, size, <const uint8_t *>kind_view.view.buf, self.rows, selected, to.view.buf, &error
+                    )
+        if status:
+            fail(status, &error, f"{self.where}, column {column}")
+
+    cdef int _find_parts(self, ev_column *column, list parts, const uint8_t **starts) except -1:
+        """Set the first byte of each part that the column takes streams from; ``parts`` keeps them alive."""
+        cdef const ev_stream *streams[4]
+        cdef unsigned i
+        cdef uint32_t part
+        for i in range(ev_sequence_streams(&column.sequence, streams)):
+            part = streams[i].part
+            if self.part[part].codec == 0:
+                starts[part] = self.part[part].bytes
+                continue
+            raw = parts[part]
+            if not PyBytes_Check(raw) or <uint64_t>PyBytes_GET_SIZE(raw) != self.part[part].raw_length:
+                raise ValueError(f"part {part}: needed are {self.part[part].raw_length} decompressed bytes")
+            starts[part] = <const uint8_t *>PyBytes_AS_STRING(raw)
+        return 0

@@ -1,0 +1,130 @@
+# The C kernels, as ext/kernels/*.h declare and document them.
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "kernels/ev_base.h" nogil:
+    enum:
+        EV_OK
+        EV_SHORT
+        EV_CORRUPT
+        EV_UNSUPPORTED
+        EV_LIMIT
+        EV_SPACE
+
+    ctypedef struct ev_error:
+        const char *what
+        uint64_t found
+        uint64_t allowed
+
+    ctypedef struct ev_cursor:
+        const uint8_t *at
+        const uint8_t *end
+
+    ctypedef struct ev_sink:
+        uint8_t *at
+        uint8_t *end
+        int overflow
+
+cdef extern from "kernels/ev_sequence.h" nogil:
+    enum:
+        EV_MAX_PARTS
+        EV_MAX_CHOICES
+        EV_MAX_EVENTS
+        EV_DESCRIPTION_ROOM
+
+    ctypedef struct ev_stream:
+        uint32_t part
+        uint64_t offset
+        uint64_t length
+
+    ctypedef struct ev_level:
+        uint8_t transform
+        uint8_t layout
+
+    ctypedef struct ev_sequence:
+        ev_level outer
+
+    ctypedef struct ev_part_use:
+        uint64_t used[255]
+        uint8_t named[255]
+
+    unsigned ev_sequence_streams(const ev_sequence *, const ev_stream **)
+    size_t ev_decode_scratch(const ev_sequence *)
+    int ev_decode(const ev_sequence *, const uint8_t **, void *, void *, ev_error *)
+
+    ctypedef struct ev_choice:
+        double cost
+        uint8_t transform
+        uint8_t layout
+
+    ctypedef struct ev_output:
+        ev_sink description
+        ev_sink bytes
+        const uint8_t *description_start
+        const uint8_t *bytes_start
+        unsigned stream_count
+        size_t part_at[4]
+        size_t stream_start[4]
+        size_t stream_length[4]
+        uint8_t noise[4]
+
+    ctypedef struct ev_encoder:
+        pass
+
+    size_t ev_encode_room(size_t, unsigned)
+    size_t ev_encode_scratch(size_t, unsigned)
+    unsigned ev_rank(ev_encoder *, const void *, uint32_t, unsigned, int, uint32_t, void *, ev_choice *)
+    int ev_emit(const ev_encoder *, const ev_choice *, ev_output *)
+
+cdef extern from "kernels/ev_table.h" nogil:
+    ctypedef struct ev_rows:
+        uint32_t rows
+        uint32_t kind_count
+        const uint32_t *kind_rows
+
+    ctypedef struct ev_column:
+        uint32_t id
+        uint8_t has_dtype
+        uint8_t dtype
+        uint8_t group
+        uint8_t name_length
+        const uint8_t *name
+        const uint8_t *mask
+        uint32_t stored
+        ev_sequence sequence
+
+    ctypedef struct ev_part:
+        uint8_t codec
+        uint64_t raw_length
+        uint64_t stored_length
+        const uint8_t *bytes
+
+    unsigned ev_dtype_bits(unsigned)
+    int ev_read_column_count(ev_cursor *, uint32_t *, ev_error *)
+    int ev_read_column(ev_cursor *, const ev_rows *, int, const uint8_t *, uint32_t, ev_column *, ev_part_use *, ev_error *)
+    int ev_read_parts(ev_cursor *, const ev_part_use *, ev_part *, uint32_t *, ev_error *)
+
+cdef extern from "kernels/ev_block.h" nogil:
+    ctypedef struct ev_section:
+        uint8_t group
+        uint8_t storage
+        uint64_t offset
+        uint64_t length
+
+    ctypedef struct ev_block_head:
+        uint32_t events
+        int64_t t_min
+        int64_t t_max
+        uint32_t kind_count
+        uint8_t kinds[256]
+        uint32_t kind_rows[256]
+        uint32_t section_count
+        ev_section sections[255]
+
+    int ev_read_block_head(const uint8_t *, size_t, ev_block_head *, ev_error *)
+
+cdef extern from "kernels/ev_kinds.h" nogil:
+    void ev_count_kinds(const uint8_t *, size_t, uint32_t *)
+    void ev_kinds_with_values(const void *, size_t, const uint8_t *, size_t, uint8_t *)
+    size_t ev_gather(const void *, size_t, const uint8_t *, size_t, const uint8_t *, void *)
+    int ev_scatter(const void *, size_t, size_t, const uint8_t *, size_t, const uint8_t *, void *, ev_error *)
+    void ev_range(const int64_t *, size_t, int64_t *, int64_t *)

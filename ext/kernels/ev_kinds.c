@@ -1,0 +1,63 @@
+#include "ev_kinds.h"
+
+void ev_count_kinds(const uint8_t *kinds, size_t count, uint32_t counts[256]) {
+    uint32_t lanes[4][256]; /* runs of one kind would wait for the same counter */
+    memset(lanes, 0, sizeof lanes);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (unsigned lane = 0; lane < 4; lane++) lanes[lane][kinds[i + lane]]++;
+    for (; i < count; i++) lanes[0][kinds[i]]++;
+    for (unsigned kind = 0; kind < 256; kind++) counts[kind] = lanes[0][kind] + lanes[1][kind] + lanes[2][kind] + lanes[3][kind];
+}
+
+void ev_range(const int64_t *values, size_t count, int64_t *low, int64_t *high) {
+    int64_t least = values[0], most = values[0];
+    for (size_t i = 1; i < count; i++) {
+        least = values[i] < least ? values[i] : least;
+        most = values[i] > most ? values[i] : most;
+    }
+    *low = least;
+    *high = most;
+}
+
+#define EV_BITS 8
+#include "ev_kinds_lanes.h"
+#define EV_BITS 16
+#include "ev_kinds_lanes.h"
+#define EV_BITS 32
+#include "ev_kinds_lanes.h"
+#define EV_BITS 64
+#include "ev_kinds_lanes.h"
+
+void ev_kinds_with_values(const void *values, size_t size, const uint8_t *kinds, size_t count, uint8_t nonzero[256]) {
+    memset(nonzero, 0, 256);
+    switch (size) {
+    case 1: kinds_with_values8(values, kinds, count, nonzero); break;
+    case 2: kinds_with_values16(values, kinds, count, nonzero); break;
+    case 4: kinds_with_values32(values, kinds, count, nonzero); break;
+    default: kinds_with_values64(values, kinds, count, nonzero); break;
+    }
+}
+
+size_t ev_gather(const void *values, size_t size, const uint8_t *kinds, size_t count, const uint8_t selected[256], void *out) {
+    switch (size) {
+    case 1: return gather8(values, kinds, count, selected, out);
+    case 2: return gather16(values, kinds, count, selected, out);
+    case 4: return gather32(values, kinds, count, selected, out);
+    default: return gather64(values, kinds, count, selected, out);
+    }
+}
+
+int ev_scatter(const void *stored, size_t stored_count, size_t size, const uint8_t *kinds, size_t count,
+               const uint8_t selected[256], void *out, ev_error *error) {
+    size_t wanted = 0;
+    for (size_t i = 0; i < count; i++) wanted += selected[kinds[i]];
+    if (wanted != stored_count) return ev_fail(error, EV_CORRUPT, "rows of the kinds of a mask", wanted, stored_count);
+    switch (size) {
+    case 1: scatter8(stored, kinds, count, selected, out); break;
+    case 2: scatter16(stored, kinds, count, selected, out); break;
+    case 4: scatter32(stored, kinds, count, selected, out); break;
+    default: scatter64(stored, kinds, count, selected, out); break;
+    }
+    return EV_OK;
+}

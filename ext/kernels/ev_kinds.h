@@ -1,0 +1,24 @@
+/* Rows by kind: counting kinds, and moving values between all rows and the rows of some kinds. */
+#ifndef EV_KINDS_H
+#define EV_KINDS_H
+
+#include "ev_base.h"
+
+/* Count each of the 256 kinds. */
+void ev_count_kinds(const uint8_t *kinds, size_t count, uint32_t counts[256]);
+
+/* Set nonzero[k] for each kind k that has a value other than 0. `size` is the bytes of a value: 1, 2, 4 or 8. */
+void ev_kinds_with_values(const void *values, size_t size, const uint8_t *kinds, size_t count, uint8_t nonzero[256]);
+
+/* Copy the values of the rows whose kind is selected (1, else 0), in order; returns how many. `out` has room for them. */
+size_t ev_gather(const void *values, size_t size, const uint8_t *kinds, size_t count, const uint8_t selected[256], void *out);
+
+/* The reverse: rows whose kind is not selected become 0. `stored` values are there; returns EV_CORRUPT unless
+ * exactly as many rows are selected. */
+int ev_scatter(const void *stored, size_t stored_count, size_t size, const uint8_t *kinds, size_t count,
+               const uint8_t selected[256], void *out, ev_error *error);
+
+/* Smallest and largest of count >= 1 values. */
+void ev_range(const int64_t *values, size_t count, int64_t *low, int64_t *high);
+
+#endif

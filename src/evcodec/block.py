@@ -1,0 +1,351 @@
+"""Blocks and tables (docs/format.md, sections 4 and 5): columns in, payload out, and back. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from . import compression
+from ._codec import BlockHead, Table, count_kinds, encode_sequence, gather, kinds_with_values, time_range
+from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError
+from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
+from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup
+from .wire import pack_varint, zigzag
+
+Columns = Mapping[str, np.ndarray]
+
+
+class Level(NamedTuple):
+    """How much work an encoder does.
+
+    ``sample`` is the most values of a column that costs are estimated on (0: all); ``trials`` is how many of the cheapest
+    encodings of a column are compressed to see which is smallest.
+    """
+
+    zstd: int
+    sample: int
+    trials: int
+
+
+LEVELS: dict[str, Level] = {
+    "fast": Level(zstd=1, sample=2048, trials=1),
+    "balanced": Level(zstd=3, sample=8192, trials=1),
+    "small": Level(zstd=19, sample=0, trials=3),
+}
+
+# From this size on a stream is compressed on its own, so that it can be left out when its column is not asked for; smaller ones
+# share a part, because each zstd frame has a header and tables of its own.
+_OWN_PART_BYTES = 4096
+# Parts are named in one byte of a description: the encoder stays below 128.
+_MAX_OWN_PARTS = 120
+
+_DTYPE_CODES = {dtype: code for code, dtype in enumerate(INTEGER_DTYPES)}
+_NAMES_BY_ID = {column.id: name for name, column in STANDARD_COLUMNS.items()}
+_STANDARD_DTYPES = bytes([0, *(_DTYPE_CODES[column.dtype] for column in STANDARD_COLUMNS.values())])
+FIRST_USER_GROUP = 3
+
+
+def level_of(name: str) -> Level:
+    """Return the level of this name; raise InvalidArgumentError if there is none."""
+    try:
+        return LEVELS[name]
+    except (KeyError, TypeError):
+        raise InvalidArgumentError(f"level: found {name!r}, allowed: {', '.join(map(repr, LEVELS))}") from None
+
+
+# ---- encoding ----
+
+
+@dataclass
+class _Encoded:
+    """A column that is encoded but for the parts that its streams go to."""
+
+    head: bytes
+    description: bytearray
+    streams: list[tuple[int, bytes, bool]]
+
+
+def _encode_values(values: np.ndarray, level: Level) -> tuple[bytearray, list[tuple[int, bytes, bool]]]:
+    """Return the encoding of at least one value that is cheapest, by estimate or by trial."""
+    encodings = encode_sequence(values, values.dtype.kind == "i", level.sample, level.trials)
+    if len(encodings) == 1:
+        return encodings[0]
+
+    def size(encoding: tuple[bytearray, list[tuple[int, bytes, bool]]]) -> int:
+        description, streams = encoding
+        return len(description) + sum(
+            len(data) if noise else len(compression.compress(data, level.zstd)[1]) for _, data, noise in streams
+        )
+
+    return min(encodings, key=size)
+
+
+def _column_head(name: str, dtype: np.dtype, group: int | None) -> bytes:
+    """Return id, name, group and dtype; ``group`` is None in an index."""
+    code = _DTYPE_CODES[dtype]
+    standard = STANDARD_COLUMNS.get(name)
+    if standard is None:
+        encoded = name.encode()
+        return bytes((1, len(encoded))) + encoded + bytes(() if group is None else (group,)) + bytes((code,))
+    if dtype == standard.dtype:
+        return pack_varint(standard.id << 1)
+    return pack_varint(standard.id << 1 | 1) + bytes((code,))
+
+
+def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
+    """Give every stream its part and return part count, part entries and part bytes."""
+    parts: list[bytearray | bytes] = []
+    noisy: list[bool] = []
+    shared: dict[bool, int] = {}
+    empty: list[tuple[_Encoded, int]] = []
+    for column in columns:
+        for part_at, data, noise in column.streams:
+            if not data:
+                empty.append((column, part_at))
+                continue
+            if len(data) >= _OWN_PART_BYTES and len(parts) < _MAX_OWN_PARTS:
+                part = len(parts)
+                parts.append(data)
+                noisy.append(noise)
+            else:
+                if noise not in shared:
+                    shared[noise] = len(parts)
+                    parts.append(bytearray())
+                    noisy.append(noise)
+                part = shared[noise]
+                parts[part] += data
+            column.description[part_at] = part
+    for column, part_at in empty:  # an empty stream takes nothing, from any part that there is
+        column.description[part_at] = 0
+    entries = bytearray(pack_varint(len(parts)))
+    stored: list[bytes] = []
+    for data, noise in zip(parts, noisy, strict=True):
+        codec, kept = (compression.STORED, bytes(data)) if noise else compression.compress(bytes(data), level.zstd)
+        entries.append(codec)
+        entries += pack_varint(len(data))
+        if codec != compression.STORED:
+            entries += pack_varint(len(kept))
+        stored.append(kept)
+    return bytes(entries) + b"".join(stored)
+
+
+def _pack_table(columns: list[_Encoded], level: Level) -> bytes:
+    parts = _assign_parts(columns, level)
+    return b"".join((pack_varint(len(columns)), *(column.head + column.description for column in columns), parts))
+
+
+def _encode_column(name: str, values: np.ndarray, kinds: np.ndarray | None, counts: dict[int, int], group: int, level: Level) -> _Encoded:
+    """Encode one column of a block; ``kinds`` is None when all events are of one kind."""
+    if name == "kind" or kinds is None:
+        stored = set(counts) if name == "kind" or values.any() else set()
+    else:
+        stored = kinds_with_values(values, kinds)
+    bits = sum(1 << i for i, kind in enumerate(counts) if kind in stored)
+    mask = bits.to_bytes((len(counts) + 7) // 8, "little")
+    head = _column_head(name, values.dtype, group) + mask
+    if not stored:
+        return _Encoded(head, bytearray(), [])
+    if len(stored) < len(counts):
+        kept = np.empty_like(values)
+        values = kept[: gather(values, kinds, stored, kept)]
+    return _Encoded(head, *_encode_values(values, level))
+
+
+def group_of(name: str) -> int:
+    """Return the column group of a column."""
+    standard = STANDARD_COLUMNS.get(name)
+    return standard.group if standard else FIRST_USER_GROUP
+
+
+def encode_block(columns: Columns, level: Level) -> bytes:
+    """Return the payload of a block.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, shape (n,)
+        Contiguous native-order integer arrays of one length, at most MAX_BLOCK_EVENTS; ``t`` is int64 and ``kind`` is uint8 where
+        they are there.
+    level : Level
+
+    Raises
+    ------
+    LimitExceededError
+        There are too many columns.
+    """
+    if len(columns) > MAX_COLUMNS:
+        raise LimitExceededError(f"columns of a block: found {len(columns)}, allowed: {MAX_COLUMNS}")
+    events = len(next(iter(columns.values()))) if columns else 0
+    kinds = columns.get("kind")
+    t = columns.get("t")
+    counts = ({0: events} if kinds is None else count_kinds(kinds)) if events else {}
+    low, high = time_range(t) if t is not None and events else (0, 0)
+    groups: dict[int, list[_Encoded]] = {}
+    several = kinds if len(counts) > 1 else None
+    for name, values in columns.items():
+        group = group_of(name)
+        groups.setdefault(group, []).append(_encode_column(name, values, several, counts, group, level))
+    bodies = {group: _pack_table(groups[group], level) for group in sorted(groups)}
+    head = [pack_varint(events), pack_varint(zigzag(low)), pack_varint(high - low), pack_varint(len(counts))]
+    head += [bytes((kind,)) + pack_varint(count) for kind, count in counts.items()]
+    head.append(pack_varint(len(bodies)))
+    head += [bytes((group, 0)) + pack_varint(len(body)) for group, body in bodies.items()]
+    return b"".join(head + list(bodies.values()))
+
+
+def encode_index_table(columns: list[np.ndarray], level: Level) -> bytes:
+    """Return a table whose columns are numbered from 1 on and have their standard dtypes."""
+    encoded = [_Encoded(pack_varint(i << 1), *_encode_values(values, level)) for i, values in enumerate(columns, 1)]
+    return _pack_table(encoded, level)
+
+
+# ---- decoding ----
+
+
+def _decompress(table: Table, columns: Collection[int], where: str) -> list[bytes | None]:
+    """Return the parts that the columns need, None for those that they do not, or that are stored as they are."""
+    needed = {part for column in columns for part, _ in table.streams_of(column)}
+    return [
+        compression.decompress(codec, table.part_bytes(part), raw, f"{where}, part {part}")
+        if part in needed and codec != compression.STORED
+        else None
+        for part, (codec, raw, _) in enumerate(table.parts)
+    ]
+
+
+class Block:
+    """A block whose payload has been checked but for what its columns hold.
+
+    Parameters
+    ----------
+    payload : bytes-like
+        Kept as long as the block.
+    where : str
+        Place in the stream, for messages.
+    max_bytes : int
+        Most bytes that the columns of one ``decode`` may take.
+
+    Attributes
+    ----------
+    events, t_min, t_max, kinds
+        As in the head.
+    dtypes : dict of str to dtype
+        Columns that can be decoded, in the order of the format's sections.
+    encrypted_groups : list of int
+        Groups whose columns are there but cannot be read.
+    """
+
+    def __init__(self, payload: bytes | memoryview, where: str, max_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
+        self._where = where
+        self._max_bytes = max_bytes
+        payload = memoryview(payload)
+        self._head = BlockHead(payload, where)
+        self.events: int = self._head.events
+        self.t_min: int = self._head.t_min
+        self.t_max: int = self._head.t_max
+        self.kinds: dict[int, int] = self._head.kinds
+        self.dtypes: dict[str, np.dtype] = {}
+        self.encrypted_groups: list[int] = []
+        self._places: dict[str, tuple[Table, int]] = {}
+        self._tables: list[Table] = []
+        for group, storage, offset, length in self._head.sections:
+            if storage:
+                self.encrypted_groups.append(group)
+                continue
+            table = Table(payload[offset : offset + length], self._head, self.events, _STANDARD_DTYPES, f"{where}, group {group}")
+            self._tables.append(table)
+            self._add_columns(table, group)
+
+    def _add_columns(self, table: Table, group: int) -> None:
+        for at, (id_, name, dtype, own_group, stored) in enumerate(table.columns):
+            name = _NAMES_BY_ID[id_] if id_ else name
+            expected = STANDARD_COLUMNS[name].group if id_ else own_group
+            if expected != group or (not id_ and name in STANDARD_COLUMNS):
+                raise CorruptDataError(f"{self._where}: column {name!r}: found in group {group}, allowed: {expected}, by its number")
+            if name in self.dtypes:
+                raise CorruptDataError(f"{self._where}: column {name!r}: found twice, allowed: once")
+            if name == "kind" and (stored != self.events or INTEGER_DTYPES[dtype] != np.uint8):
+                raise CorruptDataError(f"{self._where}: kind: found {stored} values of {INTEGER_DTYPES[dtype]}, allowed: {self.events} of uint8")
+            if name == "t" and INTEGER_DTYPES[dtype] != np.int64:
+                raise CorruptDataError(f"{self._where}: t: found {INTEGER_DTYPES[dtype]}, allowed: int64")
+            self.dtypes[name] = INTEGER_DTYPES[dtype]
+            self._places[name] = (table, at)
+
+    def decode(self, names: Collection[str], out: Columns | None = None) -> dict[str, np.ndarray]:
+        """Decode the named columns, which must be among ``dtypes``.
+
+        Parameters
+        ----------
+        names : collection of str
+        out : mapping of str to ndarray, optional
+            Contiguous arrays of the block's length and dtype to decode into.
+
+        Raises
+        ------
+        CorruptDataError
+            What a column holds contradicts the format, or the head of the block.
+        LimitExceededError
+            The columns would take more than ``max_bytes``.
+        """
+        wanted = dict.fromkeys(names)
+        needed = sum(self.dtypes[name].itemsize for name in wanted) * self.events
+        if needed > self._max_bytes:
+            raise LimitExceededError(f"{self._where}: decoded columns: found {needed} bytes, allowed: {self._max_bytes}")
+        arrays: dict[str, np.ndarray] = {}
+        for table in self._tables:
+            # The kinds place the rows of all other columns, so they come first.
+            mine = sorted((name for name in wanted if self._places[name][0] is table), key=lambda name: name != "kind")
+            self._decode_from(table, mine, arrays, out or {})
+        return {name: arrays[name] for name in wanted}
+
+    def _decode_from(self, table: Table, names: list[str], arrays: dict[str, np.ndarray], out: Columns) -> None:
+        places = [self._places[name][1] for name in names]
+        partial = any(0 < table.columns[at][4] < self.events for at in places)
+        if partial and "kind" not in arrays and "kind" not in names:
+            arrays["kind"] = self._kinds(table, names, places)
+        parts = _decompress(table, places, self._where)
+        for name, at in zip(names, places, strict=True):
+            array = out.get(name)
+            if array is None:
+                array = np.empty(self.events, self.dtypes[name])
+            table.decode(at, parts, arrays.get("kind"), array)
+            arrays[name] = array
+            self._check(name, array)
+
+    def _kinds(self, table: Table, names: list[str], places: list[int]) -> np.ndarray:
+        if "kind" not in self._places:
+            raise CorruptDataError(f"{self._where}: columns {', '.join(names)}: found rows of some kinds, but no kind column to place them")
+        return self.decode(("kind",))["kind"]
+
+    def _check(self, name: str, array: np.ndarray) -> None:
+        """Check what the head says of a column against the column."""
+        if name == "kind" and count_kinds(array) != self.kinds:
+            raise CorruptDataError(f"{self._where}: kinds: found other counts than the head of the block states")
+        if name == "t" and self.events and time_range(array) != (self.t_min, self.t_max):
+            found = time_range(array)
+            raise CorruptDataError(f"{self._where}: t: found {found[0]} to {found[1]}, allowed by the head: {self.t_min} to {self.t_max}")
+
+    def column_bytes(self) -> dict[str, float]:
+        """Return the stored bytes that each column takes, shared parts divided by what each column has in them before compression."""
+        sizes: dict[str, float] = {}
+        for name, (table, at) in self._places.items():
+            sizes[name] = sum(
+                table.parts[part][2] * length / table.parts[part][1] for part, length in table.streams_of(at) if length
+            )
+        return sizes
+
+
+def decode_index_table(body: memoryview, rows: int, columns: int, dtypes: bytes, where: str) -> list[np.ndarray]:
+    """Return the columns of a table that must have exactly ``columns`` columns, numbered from 1, of the standard dtypes."""
+    table = Table(body, None, rows, bytes((0, *dtypes)), where)
+    found = [(id_, dtype) for id_, _, dtype, _, _ in table.columns]
+    allowed = list(enumerate(dtypes, 1))
+    if found != allowed:
+        raise CorruptDataError(f"{where}: columns of the index: found {found}, allowed: {allowed}")
+    arrays = [np.empty(rows, INTEGER_DTYPES[dtype]) for dtype in dtypes]
+    parts = _decompress(table, range(columns), where)
+    for at, array in enumerate(arrays):
+        table.decode(at, parts, None, array)
+    return arrays

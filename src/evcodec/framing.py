@@ -1,0 +1,109 @@
+"""Records (docs/format.md, section 2): bytes in, records out. No I/O, and no idea of what a payload means."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from binascii import crc_hqx
+from enum import IntEnum
+from typing import NamedTuple
+
+from .errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
+from .limits import MAX_PAYLOAD_BYTES
+
+MARKER = b"\xecEVC"
+HEAD_BYTES = 16
+TAIL_BYTES = 4
+FIRST_ANCILLARY = 0x80
+RESERVED_FLAGS = 0x0F
+
+_HEAD = struct.Struct("<4sBBIIH")
+_TAIL = struct.Struct("<I")
+
+
+class RecordType(IntEnum):
+    """Types of record that this version knows."""
+
+    HEADER = 1
+    BLOCK = 2
+    ENTRIES = 3
+    INDEX = 4
+    END = 5
+
+
+class RecordHead(NamedTuple):
+    """The first 16 bytes of a record, checked."""
+
+    type: int
+    payload_bytes: int
+    sequence: int
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of the whole record."""
+        return HEAD_BYTES + self.payload_bytes + TAIL_BYTES
+
+
+def pack_record(record_type: int, sequence: int, payload: bytes) -> bytes:
+    """Return a whole record."""
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise LimitExceededError(f"record: payload: found {len(payload)} bytes, allowed: {MAX_PAYLOAD_BYTES}")
+    head = _HEAD.pack(MARKER, record_type, 0, len(payload), sequence & 0xFFFFFFFF, 0)[:14]
+    head += struct.pack("<H", crc_hqx(head, 0))
+    return b"".join((head, payload, _TAIL.pack(zlib.crc32(payload, zlib.crc32(head)))))
+
+
+def parse_head(data: memoryview, offset: int, position: int) -> RecordHead | None:
+    """Return the head at ``offset`` of ``data``, or None when fewer than 16 bytes are left there.
+
+    ``position`` is where that is in the stream, for messages.
+
+    Raises
+    ------
+    CorruptDataError
+        The bytes there are no head: marker, checksum or reserved flags are wrong.
+    UnsupportedVersionError
+        The record is of a type that a later version defines and that may not be skipped.
+    LimitExceededError
+        The payload is longer than the format allows.
+    """
+    available = data[offset : offset + HEAD_BYTES]
+    if available[:4] != MARKER[: len(available)]:
+        found = bytes(available[:4]).hex(" ")
+        raise CorruptDataError(f"byte {position}: record marker: found {found}, allowed: {MARKER.hex(' ')}")
+    if len(available) < HEAD_BYTES:
+        return None
+    _, record_type, flags, length, sequence, checksum = _HEAD.unpack(available)
+    expected = crc_hqx(available[:14], 0)
+    if checksum != expected:
+        raise CorruptDataError(f"byte {position}: checksum of a record head: found {checksum:#06x}, allowed: {expected:#06x}")
+    if flags & RESERVED_FLAGS:
+        raise CorruptDataError(f"byte {position}: reserved flags of a record: found {flags & RESERVED_FLAGS:#x}, allowed: 0")
+    if record_type < FIRST_ANCILLARY and record_type not in RecordType.__members__.values():
+        raise UnsupportedVersionError(f"byte {position}: record type: found {record_type}, allowed in this version: 1 to 5, 128 to 255")
+    if length > MAX_PAYLOAD_BYTES:
+        raise LimitExceededError(f"byte {position}: payload of a record: found {length} bytes, allowed: {MAX_PAYLOAD_BYTES}")
+    return RecordHead(record_type, length, sequence)
+
+
+def check_record(record: memoryview, position: int) -> memoryview:
+    """Return the payload of a whole record whose head has been parsed; raise CorruptDataError if its checksum is wrong."""
+    (found,) = _TAIL.unpack(record[-TAIL_BYTES:])
+    expected = zlib.crc32(record[:-TAIL_BYTES])
+    if found != expected:
+        raise CorruptDataError(f"byte {position}: checksum of a record: found {found:#010x}, allowed: {expected:#010x}")
+    return record[HEAD_BYTES:-TAIL_BYTES]
+
+
+def find_marker(data: memoryview, start: int) -> int:
+    """Return the offset of the next place from ``start`` on where a record may begin; ``len(data)`` if there is none.
+
+    The last three bytes may be the beginning of a marker: the offset of such a beginning is returned too.
+    """
+    found = bytes(data[start:]).find(MARKER)
+    if found >= 0:
+        return start + found
+    for kept in range(3, 0, -1):
+        if len(data) - start >= kept and data[len(data) - kept :] == MARKER[:kept]:
+            return len(data) - kept
+    return len(data)
