@@ -1,0 +1,382 @@
+"""``import`` and ``export``: many files at once, each whole or not at all, one failure not stopping the others."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..batch import EventBatch
+from ..errors import (
+    CorruptDataError,
+    EvcodecError,
+    InvalidArgumentError,
+    MissingExtraError,
+    TruncatedDataError,
+)
+from ..reader import Reader
+from ..sinks import FORMATS, export
+from ..sources import detect, open_session
+from ..writer import Writer
+from .files import (
+    MARKER,
+    STDIO,
+    SUFFIX,
+    Input,
+    check_outputs,
+    expand,
+    head_of,
+    opened_input,
+    plan,
+    size_of,
+    streams,
+    whole_output,
+)
+from .options import (
+    Selection,
+    damage_option,
+    force_option,
+    json_option,
+    level_option,
+    open_reader,
+    selection_options,
+)
+from .terminal import (
+    console,
+    error_text,
+    human_bytes,
+    printable,
+    progress,
+    repair_hint,
+    say_error,
+    say_json,
+    table,
+)
+
+# Enough of a file for its format to be told.
+_HEAD = 65_536
+
+
+@dataclass
+class Outcome:
+    """What became of one file."""
+
+    source: str
+    target: str
+    format: str | None = None
+    ok: bool = False
+    events: int = 0
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    losses: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+def _each(
+    outcomes: Sequence[Outcome],
+    convert: Callable[[Outcome, Callable[[int, int], None]], None],
+    verb: str,
+    as_json: bool,
+) -> int:
+    """Convert file by file under a progress bar, report, and return the exit status."""
+    total = sum(outcome.bytes_in or 0 for outcome in outcomes)
+    done = 0
+    with progress() as bar:
+        task = bar.add_task(verb, total=total or None, note="")
+        for at, outcome in enumerate(outcomes):
+            name = printable(os.path.basename(outcome.source), 40)
+
+            def advance(position: int, events: int, at: int = at, name: str = name, done: int = done) -> None:
+                bar.update(
+                    task,
+                    completed=done + position,
+                    description=name,
+                    note=f"{at + 1}/{len(outcomes)}, {events:,} events",
+                )
+
+            advance(0, 0)
+            try:
+                convert(outcome, advance)
+            except (BrokenPipeError, MissingExtraError):
+                raise
+            except InvalidArgumentError as error:
+                if len(outcomes) == 1:
+                    raise
+                outcome.error = error_text(error)
+            except (EvcodecError, OSError, MemoryError) as error:
+                # The other files are not to suffer from this one.
+                outcome.error = error_text(error)
+            done += outcome.bytes_in or 0
+            if as_json:
+                say_json(asdict(outcome))
+    for outcome in outcomes:
+        if outcome.error is not None:
+            say_error(
+                f"{printable(outcome.source)}: {outcome.error}"
+                if outcome.source not in outcome.error
+                else outcome.error
+            )
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _summary(outcomes: Sequence[Outcome]) -> None:
+    """Print a table of what was done; to stderr when the data itself goes to stdout."""
+    rows = table("file", "format", "result", "events", "bytes in", "bytes out", "bytes/event", numbers=4)
+    for outcome in outcomes:
+        each = outcome.bytes_out / outcome.events if outcome.bytes_out and outcome.events else None
+        rows.add_row(
+            printable(outcome.source),
+            outcome.format or "?",
+            "ok" if outcome.ok else ("cut short" if outcome.bytes_out is not None else "failed"),
+            f"{outcome.events:,}",
+            "" if outcome.bytes_in is None else human_bytes(outcome.bytes_in),
+            "" if outcome.bytes_out is None else human_bytes(outcome.bytes_out),
+            "" if each is None else f"{each:.2f}",
+        )
+    to_stderr = any(outcome.target == STDIO for outcome in outcomes)
+    console(stderr=to_stderr).print(rows)
+    for outcome in outcomes:
+        for loss in outcome.losses:
+            click.echo(f"{printable(outcome.source)}: not carried: {printable(loss, 2_000)}", err=to_stderr)
+
+
+def _targets(paths: Sequence[str], default: Callable[[str], str]) -> tuple[list[str], str]:
+    """Split ``SRC… [DST]``; with one path only, the output has the default name."""
+    if len(paths) > 1:
+        return list(paths[:-1]), paths[-1]
+    return list(paths), default(paths[0])
+
+
+@click.command(
+    "import",
+    short_help="Turn recordings of other programs into streams.",
+    epilog="""\b
+Examples:
+  evcodec import session.csv session.evc
+  evcodec import recordings/ more.jsonl streams/   folders and files into a folder
+  evcodec import session.mcap                      writes ./session.mcap.evc
+  zcat old.jsonl.gz | evcodec import - session.evc
+
+\b
+Formats, told from the content: Balabit CSV, DuckTrack/AgentNet JSON lines, OWAMcap, evemu.
+A file of a folder whose format is not known is left out and named. A file that
+fails does not stop the others; the exit status is 1 then.""",
+)
+@click.argument("paths", nargs=-1, required=True, metavar="SRC… [DST]")
+@level_option("balanced")
+@click.option(
+    "--format", "format_name", help="Take the sources for this format instead of telling it from the content."
+)
+@click.option("--salvage", is_flag=True, help="Keep what stands before the damage in a damaged source.")
+@force_option
+@json_option
+def import_command(
+    paths: tuple[str, ...], level: str, format_name: str | None, salvage: bool, force: bool, as_json: bool
+) -> int:
+    """Turn recordings of other programs into evcodec streams.
+
+    DST is a file for one SRC, a folder for many or for a folder; - is stdin or stdout. Files in a folder are
+    named as their source, with .evc added. Each output appears when it is whole.
+    """
+    given, target = _targets(
+        paths, lambda path: Path("stdin" if path == STDIO else os.path.abspath(path)).name + SUFFIX
+    )
+    if as_json and target == STDIO:
+        raise click.UsageError("--json: found - as DST, allowed: a file, since both would go to stdout")
+    inputs, unknown = _recordings(expand(given), format_name)
+    targets = plan(inputs, given, target, SUFFIX)
+    check_outputs([item.path for item in inputs], targets, force=force, only_streams=True)
+    outcomes = [
+        Outcome(item.path, path, bytes_in=size_of(item.path))
+        for item, path in zip(inputs, targets, strict=True)
+    ]
+
+    def convert(outcome: Outcome, advance: Callable[[int, int], None]) -> None:
+        _import_one(outcome, level, format_name, salvage, advance)
+
+    status = _each(outcomes, convert, "import", as_json)
+    if not as_json and outcomes:
+        _summary(outcomes)
+    if unknown:
+        some = ", ".join(printable(path) for path in unknown[:5]) + (" …" if len(unknown) > 5 else "")
+        say_error(f"left out {len(unknown)} of no known format: {some}")
+    if not outcomes:
+        say_error(f"{', '.join(map(printable, given))}: found no recording of a known format")
+        return 1
+    return status
+
+
+def _recordings(items: list[Input], format_name: str | None) -> tuple[list[Input], list[str]]:
+    """Split what folders hold into recordings and the rest; what was named one by one is always tried."""
+    known, unknown = [], []
+    for item in items:
+        head = head_of(item.path, _HEAD) if item.found_in_folder else b""
+        if item.found_in_folder and head.startswith(MARKER):
+            continue
+        # A file that cannot be opened gives its error when it is tried.
+        unreadable = item.found_in_folder and not head and not os.access(item.path, os.R_OK)
+        if not item.found_in_folder or format_name or unreadable or detect(head) is not None:
+            known.append(item)
+        else:
+            unknown.append(item.path)
+    return known, unknown
+
+
+def _import_one(
+    outcome: Outcome, level: str, format_name: str | None, salvage: bool, advance: Callable[[int, int], None]
+) -> None:
+    with opened_input(outcome.source) as file, open_session(file, format_name) as session:
+        outcome.format = session.format
+        seekable = outcome.source != STDIO and outcome.bytes_in is not None
+        with whole_output(outcome.target, make_folders=True) as output:
+            # The output cannot be seen before it is whole, so there is nothing to flush in time.
+            with Writer(output, level=level, metadata=session.metadata, flush_interval_s=3_600.0) as writer:
+                try:
+                    for item in session.items:
+                        if isinstance(item, EventBatch):
+                            writer.write(item)
+                            outcome.events += len(item)
+                        else:
+                            writer.add(item)
+                        advance(file.tell() if seekable else 0, outcome.events)
+                except (EvcodecError, OSError) as error:
+                    outcome.losses = list(session.losses)
+                    if not salvage or not outcome.events:
+                        raise
+                    outcome.error = f"{error_text(error)}; kept the {outcome.events:,} events before"
+            if outcome.target != STDIO:
+                output.flush()
+                outcome.bytes_out = os.fstat(output.fileno()).st_size
+        outcome.losses = list(session.losses)
+        outcome.ok = outcome.error is None
+
+
+@click.command(
+    "export",
+    short_help="Turn streams into JSON lines, CSV, Parquet or Arrow.",
+    epilog="""\b
+Examples:
+  evcodec export session.evc session.parquet
+  evcodec export session.evc --format csv > session.csv
+  evcodec export streams/ tables/ --format parquet
+  evcodec export session.evc clicks.jsonl --kinds button_down --columns t,x,y
+
+\b
+Formats: jsonl, csv, parquet, arrow (IPC file), arrows (IPC stream); the last three need evcodec[arrow].
+Every integer is kept exactly. A column that only some events have is 0 elsewhere.""",
+)
+@click.argument("paths", nargs=-1, required=True, metavar="SRC… [DST]")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(list(FORMATS)),
+    help="Told from the name of DST by default; jsonl for stdout.",
+)
+@click.option(
+    "--entries",
+    is_flag=True,
+    help="Also export contexts, markers and payloads (gaps and sources too, as JSON lines).",
+)
+@selection_options
+@damage_option
+@force_option
+@json_option
+def export_command(
+    paths: tuple[str, ...],
+    format_name: str | None,
+    entries: bool,
+    columns: tuple[str, ...] | None,
+    kinds: tuple[int, ...] | None,
+    start: Any,
+    stop: Any,
+    skip_damage: bool,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Turn evcodec streams into tables that other programs read.
+
+    DST is a file for one SRC, a folder for many or for a folder; - is stdin or stdout, and stdout is the default.
+    """
+    given, target = _targets(paths, lambda _path: STDIO)
+    if as_json and target == STDIO:
+        raise click.UsageError("--json: found stdout as DST, allowed: a file, since both would go to stdout")
+    inputs = streams(given)
+    if not inputs:
+        say_error(f"{', '.join(map(printable, given))}: found no evcodec stream")
+        return 1
+    chosen = format_name or _format_of(target)
+    sink = FORMATS[chosen]
+    if entries and not sink.carries_entries:
+        raise click.UsageError(
+            f"--entries: found {chosen}, allowed: {', '.join(n for n, f in FORMATS.items() if f.carries_entries)}"
+        )
+    targets = plan(inputs, given, target, sink.suffixes[0], drop=SUFFIX)
+    if target != STDIO or not sink.is_text:
+        check_outputs([item.path for item in inputs], targets, force=force)
+    wanted = Selection(columns, kinds, start, stop)
+    outcomes = [
+        Outcome(item.path, path, chosen, bytes_in=size_of(item.path))
+        for item, path in zip(inputs, targets, strict=True)
+    ]
+
+    def convert(outcome: Outcome, advance: Callable[[int, int], None]) -> None:
+        try:
+            with open_reader(
+                sys.stdin.buffer if outcome.source == STDIO else outcome.source, skip_damage=skip_damage
+            ) as reader:
+                with whole_output(outcome.target, make_folders=True) as output:
+                    outcome.events = export(
+                        reader, output, chosen, entries=entries, **wanted.arguments(reader)
+                    )
+                if not entries:
+                    outcome.losses = _left_out(reader, chosen)
+        except (CorruptDataError, TruncatedDataError) as error:
+            outcome.error = error_text(error) + repair_hint(error, outcome.source)
+            return
+        outcome.bytes_out = size_of(outcome.target) if outcome.target != STDIO else None
+        outcome.ok = True
+
+    status = _each(outcomes, convert, "export", as_json)
+    if not as_json and target != STDIO:
+        _summary(outcomes)
+    for outcome in outcomes if target == STDIO else ():
+        for loss in outcome.losses:
+            say_error(loss)
+    return status
+
+
+def _format_of(target: str) -> str:
+    """Return the format that a name asks for."""
+    suffix = os.path.splitext(target)[1].lower()
+    for name, sink in FORMATS.items():
+        if suffix in sink.suffixes:
+            return name
+    if target == STDIO:
+        return "jsonl"
+    known = ", ".join(suffix for sink in FORMATS.values() for suffix in sink.suffixes)
+    raise click.UsageError(f"{target}: found no format in its name, allowed: {known}; or give --format")
+
+
+def _left_out(reader: Reader, format_name: str) -> list[str]:
+    """Say what an export without ``--entries`` does not have; what was not recorded matters to who reads the table."""
+    found = {
+        "gaps": len(reader.gaps),
+        "contexts": len(reader.contexts),
+        "markers": len(reader.markers),
+        "payloads": len(reader.payloads),
+    }
+    if not FORMATS[format_name].is_text:
+        # Parquet and Arrow carry all but contexts and payloads in the schema's metadata.
+        found = {name: found[name] for name in ("contexts", "payloads")}
+    parts = [f"{count:,} {name}" for name, count in found.items() if count]
+    if not parts:
+        return []
+    way = (
+        "--entries adds them" if FORMATS[format_name].carries_entries else "--format jsonl --entries has them"
+    )
+    return [f"{', '.join(parts)}; {way}"]

@@ -1,0 +1,220 @@
+"""Which files a command reads and writes, and how an output comes to be whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import click
+
+STDIO = "-"
+SUFFIX = ".evc"
+# The first bytes of every record, and so of every stream: docs/format.md, section 2.
+MARKER = b"\xecEVC"
+
+
+class Input(NamedTuple):
+    """One file to read: ``path`` is what to open (``-`` for stdin), ``name`` its place in an output folder."""
+
+    path: str
+    name: Path
+    found_in_folder: bool
+
+
+def expand(given: Sequence[str]) -> list[Input]:
+    """Return the files that ``given`` stands for: folders are walked, in order of name, hidden files left out.
+
+    Raises
+    ------
+    click.UsageError
+        A path does not exist, or stdin is given twice.
+    """
+    if list(given).count(STDIO) > 1:
+        raise click.UsageError("- (stdin): found more than once, allowed: once")
+    found: list[Input] = []
+    for path in given:
+        if path == STDIO:
+            found.append(Input(path, Path("stdin"), False))
+        elif os.path.isdir(path):
+            # Two folders may hold files of one name: each keeps its own folder in the output.
+            above = Path(Path(path).resolve().name) if len(given) > 1 else Path()
+            found.extend(Input(file, above / Path(file).relative_to(path), True) for file in _walk(path))
+        elif not os.path.lexists(path):
+            raise click.UsageError(f"{path}: no such file or folder")
+        else:
+            found.append(Input(path, Path(Path(path).name), False))
+    return found
+
+
+def _walk(folder: str) -> Iterator[str]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    for where, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield os.path.join(where, name)
+
+
+def streams(given: Sequence[str]) -> list[Input]:
+    """Return the streams that ``given`` stands for; of a folder, what starts like one or is named ``.evc``."""
+    return [item for item in expand(given) if not item.found_in_folder or _is_stream(item.path)]
+
+
+def _is_stream(path: str) -> bool:
+    return path.endswith(SUFFIX) or head_of(path, len(MARKER)) == MARKER
+
+
+def head_of(path: str, size: int) -> bytes:
+    """Return the first bytes of a regular file; nothing for what is not one or cannot be read."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""
+        with open(path, "rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
+
+
+def plan(
+    inputs: Sequence[Input], given: Sequence[str], target: str, suffix: str, drop: str = ""
+) -> list[str]:
+    """Return where each input goes: ``target`` itself for one file, a path below it for a folder or many files."""
+    many = len(given) > 1 or any(os.path.isdir(path) for path in given)
+    if not many and not os.path.isdir(target):
+        return [target] * len(inputs)
+    if target == STDIO:
+        raise click.UsageError("- (stdout): found several inputs, allowed: one")
+    if os.path.lexists(target) and not os.path.isdir(target):
+        raise click.UsageError(f"{target}: found a file, allowed for several inputs: a folder")
+    planned = [
+        os.path.join(target, item.name.parent, item.name.name.removesuffix(drop) + suffix) for item in inputs
+    ]
+    for path, count in Counter(planned).items():
+        if count > 1:
+            raise click.UsageError(
+                f"{path}: found {count} inputs of this name, allowed: one; give each an output of its own"
+            )
+    return planned
+
+
+def check_outputs(
+    inputs: Iterable[str], outputs: Sequence[str], *, force: bool, only_streams: bool = False
+) -> None:
+    """Refuse outputs that are inputs, folders, or exist already; nothing has been written then.
+
+    Raises
+    ------
+    click.UsageError
+        With the first output that is refused.
+    """
+    taken = {_identity(path) for path in inputs if path != STDIO} - {None}
+    for path in outputs:
+        if path == STDIO:
+            if sys.stdout.isatty():
+                raise click.UsageError("- (stdout): found a terminal, allowed: a file or a pipe")
+            continue
+        if os.path.isdir(path):
+            raise click.UsageError(f"{path}: found a folder, allowed: a file")
+        if _identity(path) in taken:
+            raise click.UsageError(f"{path}: found the input itself, allowed: another file")
+        if _is_special(path) or not os.path.lexists(path):
+            continue
+        if not force:
+            raise click.UsageError(f"{path}: exists already; --force writes over it")
+        if only_streams and head_of(path, len(MARKER)) not in (b"", MARKER):
+            # `evcodec import a.csv b.csv --force` must not cost anyone b.csv.
+            raise click.UsageError(
+                f"{path}: found a file that is no evcodec stream, allowed with --force: to replace a stream"
+            )
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_special(path: str) -> bool:
+    """Tell whether a path is a device or a named pipe, which is written to, not replaced."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+@contextlib.contextmanager
+def opened_input(path: str) -> Iterator[IO[bytes]]:
+    """Open a file, or stdin for ``-``."""
+    if path == STDIO:
+        yield sys.stdin.buffer
+        return
+    with open(path, "rb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def whole_output(path: str, *, make_folders: bool = False) -> Iterator[IO[bytes]]:
+    """Open an output that appears under its name only when the block ends without an error.
+
+    The bytes go to a sibling with a hidden name, on the same file system, which is renamed at the end or removed.
+    stdout and devices are written as they are.
+    """
+    if path == STDIO:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if _is_special(path):
+        with open(path, "wb") as file:
+            yield file
+        return
+    # A link stays a link: what it points at is replaced.
+    final = os.path.realpath(path)
+    folder, name = os.path.split(final)
+    if make_folders:
+        os.makedirs(folder, exist_ok=True)
+    part = os.path.join(folder, f".{name[:80]}.{os.getpid()}.part")
+    try:
+        # "x": whoever put a file or a link of this name there does not get our bytes.
+        file = open(part, "x+b")  # noqa: SIM115 - closed below, before it is renamed
+    except OSError as error:
+        error.filename = path
+        raise
+    try:
+        with file:
+            yield file
+            file.flush()
+            # Renaming first and writing later would leave an empty file after a power cut.
+            os.fsync(file.fileno())
+        os.replace(part, final)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+
+
+def size_of(path: str) -> int | None:
+    """Return the size of a regular file, None for anything else."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def whole_stdin() -> io.BytesIO:
+    """Return all of stdin, for what must be read more than once."""
+    return io.BytesIO(sys.stdin.buffer.read())
