@@ -89,10 +89,14 @@ class Cursor:
         """Bytes that are not read yet."""
         return len(self.data) - self.position
 
+    def at(self, what: str) -> str:
+        """Say where something is; what already says it all stays as it is."""
+        return what if what.startswith(self.where) else f"{self.where}, {what}"
+
     def take(self, size: int, what: str) -> bytes:
         """Take ``size`` bytes."""
         if size > self.left():
-            raise ReferenceCorrupt(f"{self.where}, {what}", f"{self.left()} bytes left", f"{size} bytes")
+            raise ReferenceCorrupt(self.at(what), f"{self.left()} bytes left", f"{size} bytes")
         start = self.position
         self.position += size
         return self.data[start : self.position]
@@ -107,13 +111,11 @@ class Cursor:
         for i in range(10):
             byte = self.u8(what)
             if i == 9 and byte > 1:
-                raise ReferenceCorrupt(f"{self.where}, {what}", f"tenth byte {byte} of a varint", "0 or 1")
+                raise ReferenceCorrupt(self.at(what), f"tenth byte {byte} of a varint", "0 or 1")
             value |= (byte & 0x7F) << (7 * i)
             if byte < 0x80:
                 if byte == 0 and i > 0:
-                    raise ReferenceCorrupt(
-                        f"{self.where}, {what}", f"varint of {i + 1} bytes", "shortest form"
-                    )
+                    raise ReferenceCorrupt(self.at(what), f"varint of {i + 1} bytes", "shortest form")
                 return value
         raise AssertionError("the tenth byte either ended the varint or was refused")
 
@@ -367,7 +369,7 @@ def _new_stream(cursor: Cursor, streams: list[Stream], size: int, where: str) ->
 def _fitting(cursor: Cursor, width: int, what: str) -> int:
     value = cursor.varint(what)
     if value >> width:
-        raise ReferenceCorrupt(f"{cursor.where}, {what}", value, f"below 2**{width}")
+        raise ReferenceCorrupt(cursor.at(what), value, f"below 2**{width}")
     return value
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgpack
 import zstandard
 
 from assemble import (
@@ -193,6 +194,8 @@ def _headers() -> None:
         CORRUPT,
         stream(head=header({"governance": {"retain_until_ns": "x"}})),
     )
+    bad("policy_digest not binary", CORRUPT, stream(head=header({"governance": {"policy_digest": 1}})))
+    bad("recipients not strings", CORRUPT, stream(head=header({"governance": {"recipient_key_ids": [1]}})))
     over = {"metadata": {"a": bytes(1 << 20)}}
     bad("header map over 1 MiB", LIMIT, stream(head=header(over)))
     fits = {"metadata": {"a": bytes((1 << 20) - len(header({"metadata": {"a": bytes(70000)}})) + 2 + 70000)}}
@@ -368,8 +371,9 @@ def _by_hand() -> None:
 def _broken_sequences() -> None:
     two = one_part(b"\x00\x00")
     cases: dict[str, tuple[bytes, int, bytes, str]] = {
-        "transform 3": (b"\x30\x00\x00", 4, NO_PARTS, "uint8"),
-        "transform 15": (b"\xf0\x00\x00", 4, NO_PARTS, "uint8"),
+        "transform 3": (b"\x30\x00\x00\x01\x00", 20, NO_PARTS, "uint8"),
+        "transform 15": (b"\xf0\x00\x00\x01\x00", 20, NO_PARTS, "uint8"),
+        "transform 3 as none": (b"\x30\x00\x00", 20, NO_PARTS, "uint8"),
         "layout 5": (b"\x05\x00\x00", 4, NO_PARTS, "uint8"),
         "layout 15": (b"\x0f\x00\x00", 4, NO_PARTS, "uint8"),
         "delta without a residual": (b"\x10\x00\x01\x00", 1, NO_PARTS, "uint8"),
@@ -380,7 +384,7 @@ def _broken_sequences() -> None:
         "constant of 33 bits": (b"\x00\x00" + varint(1 << 32), 1, NO_PARTS, "int32"),
         "no planes": (b"\x01\x00\x00\x00", 2, NO_PARTS, "uint8"),
         "more planes than bytes": (b"\x01\x00\x02\x00", 1, two, "uint8"),
-        "dictionary of 0": (b"\x02\x00\x00\x00\x00", 2, two, "uint8"),
+        "dictionary of 0": (b"\x02\x00\x00\x02\x00\x00\x00\x07", 2, one_part(b"\xff\xff"), "uint8"),
         "dictionary entry of 9 bits": (b"\x02\x00\x01" + varint(256) + b"\x00\x00", 2, two, "uint8"),
         "dictionary byte without an entry": (b"\x02\x00\x01\x05\x00\x00", 2, one_part(b"\x00\x01"), "uint8"),
         "escape bytes but no escapes": (b"\x02\x00\x01\x05\x00\x00", 2, one_part(b"\x00\xff"), "uint8"),
@@ -440,6 +444,7 @@ def _broken_sequences() -> None:
     head = b"\x03\x00\x21\x00\x00"
     cases |= {
         "token that no residual has": (head + b"\x00", 1, one_part(b"\x10"), "uint8"),
+        "token that no residual has, with its bits": (head + b"\x01", 1, one_part(b"\x10\x00"), "uint8"),
         "token 255": (head + b"\x00", 1, one_part(b"\xff"), "uint8"),
         "bits cut short": (head + b"\x00", 1, one_part(b"\x0f"), "uint8"),
         "bits too long": (head + b"\x02", 1, one_part(b"\x0f\x00\x00"), "uint8"),
@@ -453,12 +458,15 @@ def _broken_sequences() -> None:
 
     frame = zstandard.compress(b"\x05\x06")
     other = zstandard.compress(b"\x05\x06\x07")
+    checked = zstandard.ZstdCompressor(write_checksum=True).compress(b"\x05\x06")
     for name, raw, stored in [
         ("zstd frame of one byte less", 3, frame),
         ("zstd frame of one byte more", 2, other),
         ("two zstd frames", 2, zstandard.compress(b"\x05") + zstandard.compress(b"\x06")),
         ("bytes after the zstd frame", 2, frame + b"\x00"),
         ("half a zstd frame", 2, frame[:-1]),
+        ("zstd frame without its checksum", 2, checked[:-4]),
+        ("zstd frame with a wrong checksum", 2, checked[:-1] + bytes([checked[-1] ^ 1])),
         ("no zstd frame", 2, b""),
         ("not a zstd frame", 2, b"hello"),
     ]:
@@ -651,6 +659,17 @@ def _blocks() -> None:
         CORRUPT,
         one_block(block(2, [(0, 0, _kind_body([0, 0], mask=b"\x03"))], kinds=[(0, 1), (0, 1)])),
     )
+    secret = [(0, 1, b"secret")]
+    for name, n, kinds in [
+        ("a kind twice", 2, [(0, 1), (0, 1)]),
+        ("kinds descending", 2, [(1, 1), (0, 1)]),
+        ("a kind of count 0", 1, [(0, 1), (1, 0)]),
+        ("too small a sum", 3, [(0, 1), (1, 1)]),
+        ("too large a sum", 3, [(0, 1), (1, 3)]),
+        ("a sum that wraps", 3, [(0, 2**64 - 1), (1, 4)]),
+        ("no kinds", 3, []),
+    ]:
+        bad(f"pointer group hidden, {name}", CORRUPT, one_block(block(n, secret, kinds=kinds)))
     bad("257 kinds", CORRUPT, one_block(block(257, kinds=[(k % 256, 1) for k in range(257)])))
     bad(
         "kinds of the head are not those of the column",
@@ -796,6 +815,11 @@ def _entries() -> None:
     payload = entries(ALL_ENTRIES)
     bad("entries of group 1", CORRUPT, stream((ENTRIES, entries(ALL_ENTRIES, 1))))
     bad("entries of codec 2", CORRUPT, stream((ENTRIES, entries(ALL_ENTRIES, codec=2))))
+    frame = zstandard.compress(msgpack.packb([8, 0, {}]))
+    bad("zstd entries of codec 2", CORRUPT, stream((ENTRIES, b"\0\0\x02\x04" + frame)))
+    packed = msgpack.packb([8, 0, {}])
+    bad("an entry more than said", CORRUPT, stream((ENTRIES, b"\0\0\0\x04" + packed * 2)))
+    bad("an entry less than said", CORRUPT, stream((ENTRIES, b"\0\0\0\x08" + packed)))
     bad("entries longer than said", CORRUPT, stream((ENTRIES, payload + b"\xc0")))
     bad("entries shorter than said", CORRUPT, stream((ENTRIES, payload[:-1])))
     bad("entries that end inside a value", CORRUPT, stream((ENTRIES, b"\0\0\0\x02\x93\x06")))
@@ -845,18 +869,16 @@ def _index_and_end() -> None:
             maker = _full()
             maker.rows[number][i] += 1
             bad(f"INDEX, row {number}, wrong {column_name}", CORRUPT, maker.index().end().data)
-    maker = _full()
-    bad("INDEX of too few rows", CORRUPT, maker.index(index(maker.rows[:2])).end().data)
-    bad("INDEX of too many rows", CORRUPT, maker.index(index([*maker.rows, maker.rows[0]])).end().data)
-    maker = _full()
-    maker.rows.reverse()
-    bad("INDEX out of order", CORRUPT, maker.index().end().data)
+    rows = _full().rows
+    bad("INDEX of too few rows", CORRUPT, _full().index(index(rows[:2])).end().data)
+    bad("INDEX of too many rows", CORRUPT, _full().index(index([*rows, rows[0]])).end().data)
+    bad("INDEX out of order", CORRUPT, _full().index(index(rows[::-1])).end().data)
     right = index(_full().rows)
     for name, error, payload in [
         ("INDEX with a byte more", CORRUPT, right + b"\0"),
         ("INDEX with a byte less", CORRUPT, right[:-1]),
         ("INDEX of more than 1,048,576 rows", LIMIT, varint(1_048_577) + right[1:]),
-        ("INDEX of six columns", CORRUPT, right[:1] + b"\x06" + right[2:]),
+        ("INDEX of six columns", CORRUPT, _zero_rows_as_three([1, 2, 3, 4, 5, 6])),
         ("INDEX with an unknown column", CORRUPT, _one_more_column()),
         ("INDEX with its columns swapped", CORRUPT, _swapped_columns()),
         ("INDEX with another dtype", CORRUPT, _other_dtype()),
@@ -872,6 +894,9 @@ def _index_and_end() -> None:
     bad("END with a distance and no INDEX", CORRUPT, _full().end(44).data)
     bad("END of 23 bytes", CORRUPT, stream((END, bytes(23))))
     bad("END of 25 bytes", CORRUPT, stream((END, bytes(25))))
+    sizes = [(0).to_bytes(8, "little"), (23 + 45).to_bytes(8, "little"), (0).to_bytes(8, "little")]
+    bad("END with a byte more", CORRUPT, stream((END, b"".join(sizes) + b"\0")))
+    bad("END with a byte less", CORRUPT, stream((END, sizes[0] + (23 + 43).to_bytes(8, "little") + bytes(7))))
     ended = Maker().add(HEADER, header()).end()
     for kind, payload in [(BLOCK, SMALL), (ENTRIES, entries([])), (ANCILLARY, b""), (INDEX, index([]))]:
         maker = Maker(ended.data, ended.number)
