@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..batch import EventBatch
 from ..entries import Entry, Source
-from ..errors import CorruptDataError, EvcodecError
+from ..errors import EvcodecError
 from ..schema import EventKind, ScrollSource
 from .contexts import BUTTON_BASE, Definitions
 from .decimals import (
@@ -51,7 +51,12 @@ _SCROLLS = {
     ("Scroll", "Up"): Action(EventKind.SCROLL, dy=NOTCH, scroll_source=ScrollSource.WHEEL),
     ("Scroll", "Down"): Action(EventKind.SCROLL, dy=-NOTCH, scroll_source=ScrollSource.WHEEL),
 }
-_STATES = {"Move": EventKind.MOVE, "Drag": EventKind.MOVE, "Pressed": EventKind.BUTTON_DOWN, "Released": EventKind.BUTTON_UP}
+_STATES = {
+    "Move": EventKind.MOVE,
+    "Drag": EventKind.MOVE,
+    "Pressed": EventKind.BUTTON_DOWN,
+    "Released": EventKind.BUTTON_UP,
+}
 
 
 def open_balabit(path: Path | str | BinaryIO | Input) -> Session:
@@ -179,8 +184,8 @@ class _Rows:
             row = int(bad[0])
             found = int(last[row] - first[row]) + 1 if ends[row] > starts[row] else 0
             self._fail(row, f"found {found} fields, allowed: {len(FIELDS)}")
-        commas = commas[: self.count * 5].reshape(-1, 5)
-        self._edges = np.column_stack([starts[: self.count] - 1, commas, ends[: self.count]])
+        inner = commas[: self.count * 5].reshape(-1, 5)
+        self._edges = np.column_stack([starts[: self.count] - 1, inner, ends[: self.count]])
         self.batch = self._parse(actions)
 
     def _fail(self, row: int, problem: str) -> None:
@@ -218,7 +223,7 @@ class _Rows:
         picked = table[which[:n]]
         columns: dict[str, np.ndarray] = {"t": t[:n], "kind": picked[:, 0].astype(np.uint8)}
         columns |= {"x": _narrow(x[:n]), "y": _narrow(y[:n]), "code": picked[:, 1].astype(np.int32)}
-        optional = {
+        optional: dict[str, npt.NDArray[Any]] = {
             "dy": picked[:, 2].astype(np.int32),
             "drag": picked[:, 3].astype(np.uint8),
             "scroll_source": picked[:, 4].astype(np.uint8),
@@ -229,7 +234,9 @@ class _Rows:
         columns |= {name: values for name, values in optional.items() if values.any()}
         return EventBatch(**columns)
 
-    def _action(self, actions: _Actions, names: list[bytes], which: npt.NDArray[np.intp], index: int) -> Action | None:
+    def _action(
+        self, actions: _Actions, names: list[bytes], which: npt.NDArray[np.intp], index: int
+    ) -> Action | None:
         """Return the action of one label; a bad label fails the first row that has it."""
         rows = np.flatnonzero(which[: self.count] == index)
         if not len(rows):
@@ -263,7 +270,9 @@ class _Rows:
         text = self._text(row, index)
         found = split_seconds(text)
         if found is None:
-            raise ValueError(f"{FIELDS[index]}: found {text[:40]!r}, allowed: seconds as a decimal number below 2**63 ns")
+            raise ValueError(
+                f"{FIELDS[index]}: found {text[:40]!r}, allowed: seconds as a decimal number below 2**63 ns"
+            )
         if not found[2]:
             raise ValueError(f"{FIELDS[index]}: found {text[:40]!r}, allowed: at most 18 decimals")
         return found[:2]

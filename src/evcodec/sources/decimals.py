@@ -12,10 +12,14 @@ import numpy.typing as npt
 ATTO_PER_NS = 1_000_000_000
 NS_PER_S = 1_000_000_000
 TIME_DIGITS = 18
+# Seconds of 10 digits below this fit in int64 as ns, whatever follows the point.
+MAX_SECONDS = "9223372036"
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 # Numbers of this many digits, or this far from the point, are not measurements: refused before any arithmetic.
 MAX_DIGITS = 400
+MAX_FAST_DIGITS = 40
+_TENS = [10**n for n in range(MAX_FAST_DIGITS + 1)]
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 
 Int64Array = npt.NDArray[np.int64]
@@ -31,11 +35,19 @@ def parse_decimal(text: str) -> Decimal | None:
     return value if abs(value.adjusted()) <= MAX_DIGITS else None
 
 
-def scaled_integer(value: Decimal, factor: int) -> tuple[int, bool]:
-    """Return floor(value x factor), and whether nothing was cut off."""
-    product = Fraction(value) * factor
-    floor = product.numerator // product.denominator
-    return floor, product.denominator == 1
+def parse_scaled(text: str, factor: int) -> tuple[int, bool] | None:
+    """Return floor(number x factor) of a decimal number, and whether nothing was cut off; None if it is none."""
+    whole, _, fraction = text.removeprefix("-").partition(".")
+    digits = whole + fraction
+    if len(digits) <= MAX_FAST_DIGITS and digits.isdecimal() and digits.isascii():
+        value = int(digits) * factor
+        floor, rest = divmod(-value if text[0] == "-" else value, _TENS[len(fraction)])
+        return floor, not rest
+    decimal = parse_decimal(text)
+    if decimal is None:
+        return None
+    product = Fraction(decimal) * factor
+    return product.numerator // product.denominator, product.denominator == 1
 
 
 def split_seconds(text: str) -> tuple[int, int, bool] | None:
@@ -45,15 +57,15 @@ def split_seconds(text: str) -> tuple[int, int, bool] | None:
     finite decimal number or its ns do not fit in int64; not exact if it has more than 18 decimals that count.
     """
     whole, _, fraction = text.partition(".")
-    if len(whole) <= 9 and len(fraction) <= TIME_DIGITS and (whole + fraction).isdecimal() and whole.isascii():
-        if not fraction.isascii():
-            return None
-        atto = int(fraction.ljust(TIME_DIGITS, "0")) if fraction else 0
-        return int(whole or "0") * NS_PER_S + atto // ATTO_PER_NS, atto % ATTO_PER_NS, True
-    value = parse_decimal(text)
-    if value is None:
+    digits = whole + fraction
+    in_range = 0 < len(whole) <= 9 or (len(whole) == 10 and whole < MAX_SECONDS)
+    if in_range and len(fraction) <= TIME_DIGITS and digits.isdecimal() and digits.isascii():
+        atto = int(fraction) * 10 ** (TIME_DIGITS - len(fraction)) if fraction else 0
+        return int(whole) * NS_PER_S + atto // ATTO_PER_NS, atto % ATTO_PER_NS, True
+    found = parse_scaled(text, 10**TIME_DIGITS)
+    if found is None:
         return None
-    total, exact = scaled_integer(value, 10**TIME_DIGITS)
+    total, exact = found
     ns, atto = divmod(total, ATTO_PER_NS)
     return (ns, atto, exact) if INT64_MIN <= ns <= INT64_MAX else None
 
@@ -93,7 +105,8 @@ def parse_seconds_column(
     has_point = at < end
     whole_end = np.where(has_point, at, end)
     fraction_start = np.where(has_point, at + 1, end)
-    whole, good_whole = parse_digits(data, start, whole_end, 9)
+    whole, good_whole = parse_digits(data, start, whole_end, 10)
+    good_whole &= whole < int(MAX_SECONDS)
     fraction, good_fraction = parse_digits(data, fraction_start, end, TIME_DIGITS)
     digits = np.clip(end - fraction_start, 0, TIME_DIGITS)
     atto = fraction * _POWERS[TIME_DIGITS - digits]

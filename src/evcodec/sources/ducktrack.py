@@ -14,13 +14,14 @@ from ..entries import Entry, Source
 from ..errors import EvcodecError
 from ..schema import EventKind
 from .contexts import Definitions
-from .decimals import INT64_MAX, INT64_MIN, parse_decimal, scaled_integer, split_seconds
-from .jsontext import NumberText, json_type, parse_object
+from .decimals import INT64_MAX, INT64_MIN, parse_decimal, parse_scaled, split_seconds
+from .jsontext import NumberText, is_plain, json_type, parse_object
 from .lines import Line, bad_line, read_lines
 from .rows import BATCH_EVENTS, Row, RowBuffer, in_batches
 from .session import Input, Session
 
 NOTCH = 120
+SCALE_SAMPLE = 8192
 DTYPES = {"t_atto": "uint32"} | {name + "_float64": "int64" for name in ("x", "y", "dx", "dy")}
 
 Message = tuple[Line, dict[str, Any]]
@@ -80,7 +81,8 @@ def _take(messages: Iterator[Message], most: int) -> tuple[list[Message], Evcode
     """Return the first messages, and the error that cut them short."""
     taken: list[Message] = []
     try:
-        taken.extend(islice(messages, most))
+        for message in islice(messages, most):
+            taken.append(message)  # one by one: what came before an error must stay
     except EvcodecError as error:
         return taken, error
     return taken, None
@@ -93,18 +95,15 @@ def _scale_exponent(messages: list[Message]) -> int:
     binary unit fits, and 1/256 is kept beside the exact value.
     """
     finest = 0
-    for _, message in messages:
+    for _, message in messages[:SCALE_SAMPLE]:
         for name in ("x", "y"):
             text = message.get(name)
-            value = parse_decimal(text) if isinstance(text, NumberText) else None
-            if value is None or scaled_integer(value, 1 << -finest)[1]:
+            if not isinstance(text, NumberText):
                 continue
-            if scaled_integer(value, 1 << 8)[1]:
-                finest = -8
-            elif scaled_integer(value, 1 << 16)[1]:
-                finest = -16
-            else:
-                return -8
+            while (found := parse_scaled(text, 1 << -finest)) and not found[1]:
+                if finest == -16:
+                    return -8
+                finest -= 8
     return finest
 
 
@@ -139,7 +138,11 @@ class _Importer:
         elif action == "click":
             pressed = _typed(fields, "pressed", bool, "a boolean")
             row["kind"] = EventKind.BUTTON_DOWN if pressed else EventKind.BUTTON_UP
-            row["code"] = self.definitions.button(_typed(fields, "button", str, "a string"))
+            name = _typed(fields, "button", str, "a string")
+            if is_plain(name):
+                row["code"] = self.definitions.button(name)
+            else:
+                exact = False
             exact &= self._position(fields, row)
         elif action == "scroll":
             row["kind"] = EventKind.SCROLL
@@ -147,7 +150,11 @@ class _Importer:
             exact &= _scaled(fields, "dx", NOTCH, row) & _scaled(fields, "dy", NOTCH, row)
         elif action in ("press", "release"):
             row["kind"] = EventKind.KEY_DOWN if action == "press" else EventKind.KEY_UP
-            row["code"] = self.definitions.context("key", _typed(fields, "name", str, "a string"))
+            name = _typed(fields, "name", str, "a string")
+            if is_plain(name):
+                row["code"] = self.definitions.context("key", name)
+            else:
+                exact = False
         else:
             row["kind"] = EventKind.OTHER
             exact = False
@@ -181,7 +188,8 @@ def _typed(fields: dict[str, Any], name: str, kind: type, allowed: str) -> Any:
 
 def _number(fields: dict[str, Any], name: str) -> int | NumberText:
     if type(fields.get(name)) is NumberText:
-        return fields.pop(name)
+        text: NumberText = fields.pop(name)
+        return text
     value: int = _typed(fields, name, int, "a number")
     return value
 
@@ -197,17 +205,19 @@ def _scaled(fields: dict[str, Any], name: str, factor: int, row: Row) -> bool:
     if isinstance(value, int):
         scaled = value * factor
     else:
-        decimal = parse_decimal(value)
-        if decimal is None:
-            raise ValueError(f"{name}: found a number that is not a measurement, allowed: at most 400 digits")
-        scaled, whole = scaled_integer(decimal, factor)
-        if not whole:
+        found = parse_scaled(value, factor)
+        if found is None:
+            raise ValueError(f"{name}: found a number of absurd size, allowed: at most 400 digits")
+        scaled, whole = found
+        if not whole or (not scaled and value.startswith("-")):  # -0.0 is a float of its own
             number = float(value)
             bits = struct.unpack("<q", struct.pack("<d", number))[0]
             # Recorders write the shortest text of a float64; whoever wrote more digits than that gets them kept.
-            exact = bits != 0 and Decimal(repr(number)) == decimal
+            exact = bits != 0 and Decimal(repr(number)) == parse_decimal(value)
     if not INT64_MIN <= scaled <= INT64_MAX:
-        raise ValueError(f"{name}: found a value that x {factor} is outside of int64, allowed: -2**63 to 2**63 - 1")
+        raise ValueError(
+            f"{name}: found a value that x {factor} is outside of int64, allowed: -2**63 to 2**63 - 1"
+        )
     if scaled:
         row[name] = scaled
     if bits:

@@ -64,7 +64,9 @@ def _fitting(values: list[int], dtype: np.dtype) -> np.ndarray:
     raise OverflowError(f"values from {low} to {high}")  # importers check what they read: cannot happen
 
 
-def in_batches(steps: Iterable[None], rows: RowBuffer, definitions: Definitions) -> Iterator[EventBatch | Entry]:
+def in_batches(
+    steps: Iterable[None], rows: RowBuffer, definitions: Definitions
+) -> Iterator[EventBatch | Entry]:
     """Run ``steps``, which fill ``rows`` and ``definitions`` a little each, and yield what they filled.
 
     Entries come before the events that may refer to them. When a step fails, what was filled before comes

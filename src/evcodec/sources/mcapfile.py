@@ -1,0 +1,112 @@
+"""Records of an MCAP container, read front to back, with nothing in the file trusted."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import zstandard
+
+from ..errors import (
+    CorruptDataError,
+    EvcodecError,
+    LimitExceededError,
+    MissingExtraError,
+    UnsupportedVersionError,
+)
+from .session import ExactInput, Input
+
+if TYPE_CHECKING:
+    from mcap.records import Chunk
+
+MAX_RECORD_BYTES = 256 << 20
+
+
+def read_records(source: Input) -> Iterator[tuple[str, Any]]:
+    """Yield (place, record) of an MCAP file; the first is its header, chunks are opened.
+
+    Raises
+    ------
+    MissingExtraError
+        The package ``mcap`` is not installed.
+    CorruptDataError
+        The container contradicts its specification, a checksum, or itself.
+    LimitExceededError
+        A record or an opened chunk is larger than 256 MiB.
+    TruncatedDataError
+        The data ends before the container's footer.
+    UnsupportedVersionError
+        A chunk is compressed by a method that is not known.
+    """
+    try:
+        from mcap.exceptions import McapError, RecordLengthLimitExceeded, UnsupportedCompressionError
+        from mcap.records import Chunk, Header
+        from mcap.stream_reader import StreamReader, breakup_chunk
+    except ImportError:
+        raise MissingExtraError(
+            "reading OWAMcap needs the package mcap: pip install 'evcodec[mcap]'"
+        ) from None
+
+    exact = ExactInput(source)
+    reader = StreamReader(
+        exact,  # type: ignore[arg-type]  # only read() is called
+        emit_chunks=True,
+        validate_crcs=True,
+        record_size_limit=MAX_RECORD_BYTES,
+    )
+    seen = False
+    place = "byte 0"
+    try:
+        for record in reader.records:
+            if not seen and not isinstance(record, Header):
+                raise CorruptDataError(
+                    f"{source.name}: {place}: found {type(record).__name__}, allowed: Header first"
+                )
+            seen = True
+            if isinstance(record, Chunk):
+                for inner in breakup_chunk(_safe_chunk(source.name, place, record), validate_crc=True):
+                    yield f"chunk at {place}", inner
+            else:
+                yield place, record
+            place = f"byte {exact.position}"
+    except EvcodecError:
+        raise
+    except RecordLengthLimitExceeded as error:
+        raise LimitExceededError(f"{source.name}: {place}: {error}") from None
+    except UnsupportedCompressionError as error:
+        raise UnsupportedVersionError(f"{source.name}: {place}: {error}, allowed: none, zstd, lz4") from None
+    # The container's parser has no error of its own for most faults: these are what it runs into.
+    except (
+        McapError,
+        ValueError,
+        struct.error,
+        zstandard.ZstdError,
+        RuntimeError,
+        EOFError,
+        IndexError,
+    ) as error:
+        raise CorruptDataError(f"{source.name}: {place}: found no valid MCAP record ({error})") from None
+
+
+def _safe_chunk(name: str, place: str, chunk: Chunk) -> Chunk:
+    """Return the chunk, or refuse it if it would unfold beyond the limit, before it is unfolded."""
+    size = chunk.uncompressed_size
+    if chunk.compression == "zstd":
+        size = max(size, zstandard.frame_content_size(chunk.data))
+    if size > MAX_RECORD_BYTES:
+        raise LimitExceededError(
+            f"{name}: {place}: found a chunk of {size} bytes unfolded, allowed: {MAX_RECORD_BYTES}"
+        )
+    if chunk.compression == "lz4":
+        # An LZ4 frame need not say its size, so it is unfolded here, where a bound can be given.
+        import lz4.frame
+
+        data = lz4.frame.LZ4FrameDecompressor().decompress(chunk.data, max_length=size + 1)
+        if len(data) != size:
+            raise CorruptDataError(
+                f"{name}: {place}: found a chunk that unfolds to another size, allowed: {size}"
+            )
+        return replace(chunk, compression="", data=data)
+    return chunk
