@@ -1,0 +1,78 @@
+"""One hand-made stream with what it holds, and the small helpers that the tables of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from assemble import (
+    BLOCK,
+    DTYPES,
+    Layout,
+    Parts,
+    Transform,
+    block,
+    column,
+    stream,
+    table,
+    varint,
+)
+
+CORRUPT, TRUNCATED, UNSUPPORTED, LIMIT = "corrupt", "truncated", "unsupported", "limit"
+
+
+@dataclass
+class Vector:
+    """A stream, and either the values that it holds or the kind of error that it deserves."""
+
+    name: str
+    data: bytes
+    error: str = ""
+    events: dict[str, list[int]] = field(default_factory=dict)
+    count: int = 0
+    dtypes: dict[str, str] = field(default_factory=dict)
+    entries: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+
+
+class Vectors(list[Vector]):
+    """A table of vectors."""
+
+    def good(self, name: str, data: bytes, count: int = 0, **events: list[int]) -> Vector:
+        """Add a vector that decodes."""
+        self.append(Vector(name, data, events=events, count=count))
+        return self[-1]
+
+    def bad(self, name: str, error: str, data: bytes) -> None:
+        """Add a vector that has to be refused."""
+        self.append(Vector(name, data, error=error))
+
+
+def one_block(payload: bytes) -> bytes:
+    """Put HEADER and this BLOCK together."""
+    return stream((BLOCK, payload))
+
+
+def one_column(
+    values: list[int], transform: Transform, layout: Layout, dtype: str, codecs: list[int]
+) -> bytes:
+    """Put a stream of one block with the named column ``v`` together."""
+    parts = Parts(codecs)
+    described = column("v", values, parts, dtype=dtype, transform=transform, layout=layout)
+    return one_block(block(len(values), [(3, 0, table([described], parts))]))
+
+
+def raw_column(described: bytes, count: int, parts: bytes, dtype: str = "uint8") -> bytes:
+    """Put a stream of one block together whose column ``v`` has this sequence, byte for byte."""
+    head = b"\x01\x01v\x03" + bytes([DTYPES[dtype]]) + b"\x01"
+    return one_block(block(count, [(3, 0, b"\x01" + head + described + parts)]))
+
+
+NO_PARTS = b"\x00"
+
+
+def one_part(data: bytes) -> bytes:
+    """Describe one part that is stored as it is."""
+    return b"\x01\x00" + varint(len(data)) + data
+
+
+SMALL = block(3, [(3, 0, b"\x01" + b"\x01\x01v\x03\x04\x01" + b"\x00\x00\x07" + b"\x00")])
