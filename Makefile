@@ -53,7 +53,7 @@ $(VENV)/.test: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
 
 $(VENV)/.dev: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
 	$(PIP) install --editable '.[dev]'
-	@touch $@ $(VENV)/.test
+	@touch $@ $(VENV)/.test $(VENV)/.demo
 
 # The suite on a build with AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of its own (Linux, GCC).
 SANITIZE_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \

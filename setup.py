@@ -8,6 +8,7 @@ EVCODEC_SANITIZE=address,undefined    build with these sanitizers (GCC and Clang
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -19,7 +20,7 @@ INCLUDE = ["ext", "ext/kernels"]
 
 WERROR = os.environ.get("EVCODEC_WERROR", "") not in ("", "0")
 SANITIZE = os.environ.get("EVCODEC_SANITIZE", "")
-MSVC = sys.platform == "win32" and "MSYSTEM" not in os.environ
+MSVC = sysconfig.get_platform().startswith("win")  # "mingw..." where Python itself is built by GCC
 
 if MSVC:
     COMMON = ["/O2", "/std:c11"]
