@@ -63,8 +63,10 @@ class _Random:
         self._bits = np.random.PCG64(np.random.SeedSequence([seed, run]))
 
     def uniform(self, n: int, low: float = 0.0, high: float = 1.0) -> _Floats:
-        raw = self._bits.random_raw(n)
-        return low + (high - low) * ((raw >> np.uint64(11)) * 2.0**-53)
+        raw: npt.NDArray[np.uint64] = self._bits.random_raw(n)
+        # The 53 high bits, which a double holds exactly.
+        unit = (raw >> np.uint64(11)).astype(np.float64) * np.float64(2.0**-53)
+        return np.float64(low) + np.float64(high - low) * unit
 
     def bell(self, n: int) -> _Floats:
         """Return ``n`` numbers around 0 with variance 1: the sum of twelve uniform ones, less six."""
@@ -190,7 +192,7 @@ def _run_of_activities(
     wheels = random.uniform(n) < 0.28
     types = random.uniform(n) < 0.16
     hold_ns = (random.uniform(n, 55.0, 125.0) * _MS).astype(np.int64)
-    click_ns = np.where(clicks, np.where(double, 3 * hold_ns, hold_ns), 0)
+    click_ns = np.where(double, 3 * hold_ns, hold_ns) * clicks
     notches = np.where(wheels, random.heavy(n, 2.0, 40.0).astype(np.int64), 0)
     notch_ns = (random.uniform(n, 18.0, 70.0) * _MS).astype(np.int64)
     keys = np.where(types, random.heavy(n, 12.0, 160.0).astype(np.int64), 0)

@@ -21,7 +21,8 @@ from ..errors import (
 )
 from ..reader import Reader
 from ..sinks import FORMATS, export
-from ..sources import detect, open_session
+from ..sources import FORMATS as SOURCE_FORMATS
+from ..sources import HEAD_BYTES, detect, open_session
 from ..writer import Writer
 from .files import (
     MARKER,
@@ -57,9 +58,6 @@ from .terminal import (
     say_json,
     table,
 )
-
-# Enough of a file for its format to be told.
-_HEAD = 65_536
 
 
 @dataclass
@@ -170,7 +168,10 @@ fails does not stop the others; the exit status is 1 then.""",
 @click.argument("paths", nargs=-1, required=True, metavar="SRC… [DST]")
 @level_option("balanced")
 @click.option(
-    "--format", "format_name", help="Take the sources for this format instead of telling it from the content."
+    "--format",
+    "format_name",
+    type=click.Choice(list(SOURCE_FORMATS)),
+    help="Take the sources for this format instead of telling it from the content.",
 )
 @click.option("--salvage", is_flag=True, help="Keep what stands before the damage in a damaged source.")
 @force_option
@@ -215,7 +216,7 @@ def _recordings(items: list[Input], format_name: str | None) -> tuple[list[Input
     """Split what folders hold into recordings and the rest; what was named one by one is always tried."""
     known, unknown = [], []
     for item in items:
-        head = head_of(item.path, _HEAD) if item.found_in_folder else b""
+        head = head_of(item.path, HEAD_BYTES) if item.found_in_folder else b""
         if item.found_in_folder and head.startswith(MARKER):
             continue
         # A file that cannot be opened gives its error when it is tried.

@@ -187,7 +187,7 @@ def whole_output(path: str, *, make_folders: bool = False) -> Iterator[IO[bytes]
     part = os.path.join(folder, f".{name[:80]}.{os.getpid()}.part")
     try:
         # "x": whoever put a file or a link of this name there does not get our bytes.
-        file = open(part, "x+b")  # noqa: SIM115 - closed below, before it is renamed
+        file: IO[bytes] = open(part, "x+b")  # noqa: SIM115 - closed below, before it is renamed
     except OSError as error:
         error.filename = path
         raise

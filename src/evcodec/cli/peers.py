@@ -73,6 +73,9 @@ def difference(batch: EventBatch, back: EventBatch) -> str | None:
     zeros = np.zeros(len(batch), np.int8)
     for name in {**batch.columns, **back.columns}:
         mine, theirs = batch.columns.get(name, zeros), back.columns.get(name, zeros)
+        if mine.dtype != theirs.dtype:
+            # uint64 beside a signed dtype would be compared as doubles by older versions of numpy.
+            mine, theirs = mine.astype(object), theirs.astype(object)
         differs = np.flatnonzero(mine != theirs)
         if len(differs):
             at = int(differs[0])
@@ -132,7 +135,8 @@ def _live(batch: EventBatch, path: str) -> Way:
 
     def read(path: str) -> EventBatch:
         with Reader(path) as reader:
-            return reader.read()
+            back: EventBatch = reader.read()
+        return back
 
     return Way("evcodec, live, one call an event", write, read, os.path.getsize)
 

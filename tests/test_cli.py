@@ -1,0 +1,312 @@
+"""The command line as a whole: help, exit status, bad usage, missing extras, and that no run shows a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from running import environment, evcodec, write_balabit, write_stream
+
+COMMANDS = ("import", "export", "info", "cat", "verify", "repair", "compact", "demo")
+READING = ("info", "cat", "verify", "export")
+
+posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory):
+    return write_stream(tmp_path_factory.mktemp("stream") / "s.evc")
+
+
+def test_the_help_lists_every_command_in_order():
+    done = evcodec("--help")
+    assert done.status == 0
+    listed = re.findall(r"^  (\w+)  +[A-Z]", done.text, flags=re.M)
+    assert tuple(listed) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(command):
+    done = evcodec(command, "--help")
+    assert done.status == 0
+    assert f"  evcodec {command}" in done.text.partition("Examples:")[2]
+
+
+def test_the_version_is_shown():
+    import evcodec as package
+
+    done = evcodec("--version")
+    assert (done.status, done.text.strip()) == (0, f"evcodec {package.__version__}")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("nonsense",),
+        ("info",),
+        ("info", "--nonsense", "x"),
+        ("cat", "{s}", "--kinds", "moove"),
+        ("cat", "{s}", "--kinds", "256"),
+        ("cat", "{s}", "--columns", "presure"),
+        ("cat", "{s}", "--start", "soon"),
+        ("cat", "{s}", "--start", "1.5"),
+        ("cat", "{s}", "--head", "-1"),
+        ("export", "{s}", "out.xlsx"),
+        ("export", "{s}", "out.csv", "--entries"),
+        ("export", "{s}", "out.csv", "--columns", "presure"),
+        ("export", "{s}", "nowhere/deep/out.csv", "--format", "xlsx"),
+        ("export", "{s}", "--json"),
+        ("import", "-", "-", "--json"),
+        ("import", "-", "-", "out"),
+        ("import", "{s}", "out.evc", "--format", "xlsx"),
+        ("compact", "{s}", "out.evc", "--level", "tiny"),
+        ("compact", "{s}"),
+        ("repair", "{s}"),
+        ("repair", "{s}", "-", "--json"),
+        ("demo", "--events", "0"),
+        ("demo", "missing.csv"),
+        ("info", "missing.evc"),
+        ("cat", "missing.evc"),
+        ("verify", "missing.evc"),
+        ("export", "missing.evc", "out.csv"),
+        ("import", "missing.csv", "out.evc"),
+        ("repair", "missing.evc", "out.evc"),
+        ("compact", "missing.evc", "out.evc"),
+    ],
+)
+def test_bad_usage_is_status_2_and_one_line(stream, tmp_path, args):
+    done = evcodec(*(arg.format(s=stream) for arg in args), cwd=tmp_path)
+    assert done.status == 2
+    assert done.out == b""
+    assert len(done.err.strip().splitlines()) == 1
+    assert done.err.startswith("evcodec: ")
+    assert list(tmp_path.iterdir()) == [], "bad usage must leave nothing behind"
+
+
+@pytest.mark.parametrize("command", READING)
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "not a stream"])
+def test_bad_data_is_status_1_and_said(stream, tmp_path, command, damage):
+    data = bytearray(stream.read_bytes())
+    middle = len(data) // 2
+    if damage == "flipped":
+        data[middle] ^= 0x10
+    bad = tmp_path / "bad.evc"
+    bad.write_bytes(
+        {"empty": b"", "cut": data[:middle], "flipped": data, "not a stream": b"hello, world\n" * 99}[damage]
+    )
+    done = evcodec(command, bad)
+    assert done.status == 1
+    assert "bad.evc" in (done.text if command == "verify" else done.err)
+
+
+@pytest.mark.parametrize("command", ["repair", "compact"])
+def test_what_cannot_be_read_leaves_no_output(tmp_path, command):
+    bad = tmp_path / "bad.evc"
+    bad.write_bytes(b"hello, world\n" * 99)
+    done = evcodec(command, bad, tmp_path / "out.evc")
+    assert done.status == 1
+    assert done.err
+    assert list(tmp_path.iterdir()) == [bad]
+
+
+@pytest.mark.parametrize("command", READING)
+def test_an_empty_folder_is_no_success(tmp_path, command):
+    done = evcodec(command, tmp_path, cwd=tmp_path)
+    assert done.status == 1
+    assert "found no evcodec stream" in done.err
+
+
+@pytest.mark.parametrize("command", [*READING, "import", "repair", "compact"])
+def test_a_file_without_permission_is_status_1(tmp_path, command):
+    locked = write_stream(tmp_path / "locked.evc", 10)
+    locked.chmod(0)
+    if os.access(locked, os.R_OK):
+        pytest.skip("this user may read every file")
+    out = () if command in ("info", "cat", "verify") else (tmp_path / "out.csv",)
+    done = evcodec(command, locked, *out)
+    assert done.status == 1
+    assert "ermission" in done.err + done.text
+    assert list(tmp_path.iterdir()) == [locked]
+
+
+@posix
+@pytest.mark.parametrize("command", ["cat", "info", "verify", "export"])
+def test_a_full_disk_behind_stdout_is_status_1(stream, command):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "evcodec", command, str(stream)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+@posix
+@pytest.mark.parametrize("command", ["import", "compact", "repair", "export"])
+def test_a_full_disk_leaves_no_half_file(tmp_path, command):
+    import resource
+
+    source = (
+        write_balabit(tmp_path / "s.csv", 20_000)
+        if command == "import"
+        else write_stream(tmp_path / "s.evc", 50_000)
+    )
+    target = tmp_path / ("out.csv" if command == "export" else "out.evc")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, 8_192))
+
+    done = evcodec(command, source, target, preexec_fn=limit)
+    assert done.status == 1
+    assert "large" in done.err or "space" in done.err
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@posix
+@pytest.mark.parametrize("args", [("cat", "{s}"), ("export", "{s}"), ("cat", "{s}", "--json")])
+def test_a_reader_that_leaves_is_no_error(tmp_path, args):
+    stream = write_stream(tmp_path / "s.evc", 200_000)
+    command = " ".join([sys.executable, "-m", "evcodec", *(arg.format(s=stream) for arg in args)])
+    done = subprocess.run(
+        ["sh", "-c", f"{{ {command}; echo status $? >&2; }} | head -n 1"], capture_output=True, timeout=60
+    )
+    assert done.stdout.count(b"\n") == 1
+    assert done.stderr.decode().strip() == "status 0"
+
+
+@posix
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_ended_cleans_up(tmp_path, number, status):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evcodec", "import", "-", str(tmp_path / "out.evc")],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    assert process.stdin is not None
+    process.stdin.write(write_balabit(tmp_path / "s.csv").read_bytes())
+    process.stdin.flush()
+    for _ in range(600):
+        if any(path.name.endswith(".part") for path in tmp_path.iterdir()):
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the command never began to write")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert b"Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["s.csv"]
+
+
+@pytest.mark.parametrize("module", ["click", "rich"])
+def test_without_the_extra_the_message_names_it(module):
+    script = f"import sys; sys.modules[{module!r}] = None; from evcodec.cli import main; sys.exit(main(['info', 'x']))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == f"evcodec: {module} is missing; pip install 'evcodec[cli]'\n"
+
+
+def test_without_pyarrow_a_parquet_export_is_bad_usage(stream, tmp_path):
+    script = "import sys; sys.modules['pyarrow'] = None; from evcodec.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "export", str(stream), str(tmp_path / "out.parquet")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "pip install 'evcodec[arrow]'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_without_stdout_a_command_still_ends_well(stream):
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m evcodec verify {stream} >&-"], capture_output=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert done.stderr == b""
+
+
+def on_terminal(*args: str) -> tuple[bytes, bytes]:
+    """Run a command with a terminal for stderr, and return what it wrote to stdout and there."""
+    import pty
+
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evcodec", *args],
+        stdout=subprocess.PIPE,
+        stderr=child,
+        env=environment(TERM="xterm"),
+    )
+    os.close(child)
+    assert process.stdout is not None
+    shown = b""
+    while True:
+        try:
+            part = os.read(parent, 65_536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    out = process.stdout.read()
+    process.stdout.close()
+    os.close(parent)
+    assert process.wait(timeout=60) == 0
+    return out, shown
+
+
+@posix
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path):
+    sources = tmp_path / "in"
+    sources.mkdir()
+    for name in ("a.csv", "b.csv"):
+        write_balabit(sources / name, 5_000)
+    args = ("import", str(sources), str(tmp_path / "out"), "--force")
+    out, shown = on_terminal(*args)
+    assert b"b.csv" in shown
+    assert b"2/2, 5,000 events" in shown
+    assert b"\x1b[" in shown
+    assert b"\x1b[" not in out
+    done = evcodec(*args)
+    assert (done.status, done.err) == (0, "")
+    assert b"\x1b" not in done.out
+
+
+@posix
+def test_bytes_do_not_go_to_a_terminal(stream):
+    import pty
+
+    parent, child = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "evcodec", "compact", str(stream), "-"],
+        stdout=child,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    os.close(child)
+    os.close(parent)
+    assert done.returncode == 2
+    assert b"found a terminal" in done.stderr
+
+
+def test_main_takes_arguments_and_returns_the_status(stream, capsys):
+    from evcodec.cli import main
+
+    assert main(["verify", str(stream)]) == 0
+    assert "ok" in capsys.readouterr().out
+    assert main(["verify", "no such file"]) == 2
