@@ -100,7 +100,10 @@ def test_made_up_file(fixtures: Path, import_through: Callable[..., Any]) -> Non
 def test_line_ends_and_blocks(
     end: str, tail: str, block: int, import_through: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [f"{i}.{i:03d},{i},{'Left' if i % 3 else 'NoButton'},{'Drag' if i % 3 else 'Move'},{i},-{i}" for i in range(50)]
+    rows = [
+        f"{i}.{i:03d},{i},{'Left' if i % 3 else 'NoButton'},{'Drag' if i % 3 else 'Move'},{i},-{i}"
+        for i in range(50)
+    ]
     text = HEADER + "\n".join(rows) + tail.replace("END", "\n")
     monkeypatch.setattr("evcodec.sources.lines.read_line_blocks.__defaults__", (block,))
     found = import_through(io.BytesIO(text.replace("\n", end).encode()))

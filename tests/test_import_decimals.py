@@ -52,7 +52,28 @@ def test_split_seconds_is_exact(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "-", "1.2.3", "1,5", "nan", "inf", "-Infinity", "0x10", " 1", "1 ", "1_000", "٣", "1.٣", "1e", "9" * 500, "1e9999999999", "1e401", "9223372036.854775808"]
+    "text",
+    [
+        "",
+        ".",
+        "-",
+        "1.2.3",
+        "1,5",
+        "nan",
+        "inf",
+        "-Infinity",
+        "0x10",
+        " 1",
+        "1 ",
+        "1_000",
+        "٣",
+        "1.٣",
+        "1e",
+        "9" * 500,
+        "1e9999999999",
+        "1e401",
+        "9223372036.854775808",
+    ],
 )
 def test_what_is_no_time_is_none(text: str) -> None:
     assert split_seconds(text) is None
@@ -79,7 +100,11 @@ def test_column_agrees_with_single_values(texts: list[str]) -> None:
             assert (ns[index], atto[index], True) == split_seconds(text)
 
 
-@given(st.lists(st.integers(-(10**20), 10**20).map(str) | st.sampled_from(["", "-", "1-", "1.0", "a"]), min_size=1))
+@given(
+    st.lists(
+        st.integers(-(10**20), 10**20).map(str) | st.sampled_from(["", "-", "1-", "1.0", "a"]), min_size=1
+    )
+)
 def test_integer_column(texts: list[str]) -> None:
     joined = ",".join(texts).encode() or b","
     edges = np.cumsum([0] + [len(text) + 1 for text in texts])

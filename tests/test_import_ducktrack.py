@@ -124,7 +124,9 @@ def test_made_up_file(fixtures: Path, import_through: Callable[..., Any]) -> Non
 def test_scale_is_chosen_by_the_values(
     coordinates: list[str], exponent: int, floats: int, import_through: Callable[..., Any]
 ) -> None:
-    text = "".join(f'{{"time_stamp": {i}.5, "action": "move", "x": {x}, "y": 3}}\n' for i, x in enumerate(coordinates))
+    text = "".join(
+        f'{{"time_stamp": {i}.5, "action": "move", "x": {x}, "y": 3}}\n' for i, x in enumerate(coordinates)
+    )
     found = import_through(io.BytesIO(text.encode()))
     assert_same(found, text)
     assert found.sources[1].properties["scale_exponent"] == exponent
@@ -133,9 +135,13 @@ def test_scale_is_chosen_by_the_values(
     assert not found.payloads
 
 
-def test_a_late_fraction_is_kept_beside_whole_pixels(import_through: Callable[..., Any], monkeypatch: Any) -> None:
+def test_a_late_fraction_is_kept_beside_whole_pixels(
+    import_through: Callable[..., Any], monkeypatch: Any
+) -> None:
     monkeypatch.setattr("evcodec.sources.ducktrack.SCALE_SAMPLE", 1)
-    text = "".join(f'{{"time_stamp": {i}, "action": "move", "x": {x}, "y": 0}}\n' for i, x in enumerate(["5", "5.25"]))
+    text = "".join(
+        f'{{"time_stamp": {i}, "action": "move", "x": {x}, "y": 0}}\n' for i, x in enumerate(["5", "5.25"])
+    )
     found = import_through(io.BytesIO(text.encode()))
     assert_same(found, text)
     assert found.batch.x.tolist() == [5, 5]
@@ -212,8 +218,14 @@ MOVE = '{"time_stamp": 1.5, "action": "move", "x": 1.5, "y": 2}\n'
         ('{"time_stamp": 1, "action": "move", "x": null, "y": 1}', "x: found JSON of type null"),
         ('{"time_stamp": 1, "action": "move", "x": 1e30, "y": 1}', "outside of int64"),
         ('{"time_stamp": 1, "action": "move", "x": 1e3000, "y": 1}', "absurd size"),
-        ('{"time_stamp": 1, "action": "click", "x": 1, "y": 1, "button": 1, "pressed": true}', "button: found JSON"),
-        ('{"time_stamp": 1, "action": "click", "x": 1, "y": 1, "button": "left", "pressed": 1}', "pressed: found JSON"),
+        (
+            '{"time_stamp": 1, "action": "click", "x": 1, "y": 1, "button": 1, "pressed": true}',
+            "button: found JSON",
+        ),
+        (
+            '{"time_stamp": 1, "action": "click", "x": 1, "y": 1, "button": "left", "pressed": 1}',
+            "pressed: found JSON",
+        ),
         ('{"time_stamp": 1, "action": "press", "name": ["secret"]}', "name: found JSON of type array"),
     ],
 )

@@ -23,7 +23,9 @@ def independent(text: str) -> list[Raw]:
             time, type_, code, value = line[2:].split("#")[0].split()
             seconds, micros = time.split(".")
             assert len(micros) == 6
-            events.append((int(seconds) * 10**9 + int(micros) * 1000, int(type_, 16), int(code, 16), int(value)))
+            events.append(
+                (int(seconds) * 10**9 + int(micros) * 1000, int(type_, 16), int(code, 16), int(value))
+            )
     return events
 
 
@@ -136,7 +138,11 @@ def test_file_that_ends_inside_a_line() -> None:
     [
         (b"", TruncatedDataError, "<input>:1: found an empty file"),
         (b"# EVEMU 1.2\nrubbish\n", CorruptDataError, "<input>:2: found a line of unknown form"),
-        (b"# EVEMU 1.2\nN: \xff\n", CorruptDataError, "<input>:2: found byte 0xff at column 4, allowed: UTF-8"),
+        (
+            b"# EVEMU 1.2\nN: \xff\n",
+            CorruptDataError,
+            "<input>:2: found byte 0xff at column 4, allowed: UTF-8",
+        ),
     ],
 )
 def test_bad_descriptions_are_found_on_opening(data: bytes, error: type[Exception], message: str) -> None:

@@ -93,12 +93,14 @@ def read_records(source: Input) -> Iterator[tuple[str, Any]]:
 def _safe_chunk(name: str, place: str, chunk: Chunk) -> Chunk:
     """Return the chunk, or refuse it if it would unfold beyond the limit, before it is unfolded."""
     size = chunk.uncompressed_size
-    if chunk.compression == "zstd":
-        size = max(size, zstandard.frame_content_size(chunk.data))
-    if size > MAX_RECORD_BYTES:
-        raise LimitExceededError(
-            f"{name}: {place}: found a chunk of {size} bytes unfolded, allowed: {MAX_RECORD_BYTES}"
+    if chunk.compression not in ("", "lz4", "zstd"):
+        # The parser would take an unknown method for none at all.
+        raise UnsupportedVersionError(
+            f"{name}: {place}: found a chunk compressed by {chunk.compression[:20]!r}, allowed: none, lz4, zstd"
         )
+    _check_size(name, place, size)
+    if chunk.compression == "zstd":
+        _check_size(name, place, zstandard.frame_content_size(chunk.data))
     if chunk.compression == "lz4":
         # An LZ4 frame need not say its size, so it is unfolded here, where a bound can be given.
         import lz4.frame
@@ -110,3 +112,10 @@ def _safe_chunk(name: str, place: str, chunk: Chunk) -> Chunk:
             )
         return replace(chunk, compression="", data=data)
     return chunk
+
+
+def _check_size(name: str, place: str, size: int) -> None:
+    if size > MAX_RECORD_BYTES:
+        raise LimitExceededError(
+            f"{name}: {place}: found a chunk of {size} bytes unfolded, allowed: {MAX_RECORD_BYTES}"
+        )
