@@ -27,12 +27,14 @@ LAYERS = (
     ("schema",),
     ("batch",),
     ("entries",),
-    ("_codec", "sample"),
+    ("__about__", "_codec", "_recorder", "inputs", "outputs", "queue", "sample"),
     ("framing", "compression", "messages"),
     ("wire",),
     ("block",),
     ("index",),
-    ("emitter",),
+    ("emitter", "scan"),
+    ("locate",),
+    ("rewrite",),
     ("reader",),
     ("writer",),
     ("stream",),
@@ -42,7 +44,18 @@ LAYERS = (
     ("__main__",),
 )
 # The only modules that open, read or write anything outside of the process.
-DOING_IO = {"reader", "writer", "stream", "sinks", "sources", "cli", "__main__"}
+DOING_IO = {
+    "inputs",
+    "outputs",
+    "rewrite",
+    "reader",
+    "writer",
+    "stream",
+    "sinks",
+    "sources",
+    "cli",
+    "__main__",
+}
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}
 EXTRAS = {"click", "mcap", "pandas", "pcodec", "polars", "pyarrow", "rich"}
