@@ -142,10 +142,9 @@ GOOD = "1.5,1.25,Left,Pressed,10,20\n"
 )
 def test_bad_rows_are_corrupt_and_rows_before_them_are_kept(bad: str, message: str) -> None:
     session = open_balabit(io.BytesIO((HEADER + GOOD * 3 + bad + GOOD).encode()))
-    items = []
+    items: list[Any] = []
     with pytest.raises(CorruptDataError) as caught:
-        for item in session.items:
-            items.append(item)
+        items.extend(session.items)
     assert "<input>:5: " in str(caught.value)
     assert message in str(caught.value)
     assert sum(len(item) for item in items if isinstance(item, EventBatch)) == 3
@@ -159,16 +158,15 @@ def test_bytes_that_are_not_utf8() -> None:
 
 def test_nul_bytes_do_not_make_labels_equal() -> None:
     data = (HEADER + "1,1,Left,Pressed,1,1\n1,1,Left,Pressed\0,1,1\n").encode()
-    batch = [item for item in open_balabit(io.BytesIO(data)).items if isinstance(item, EventBatch)][0]
+    batch = next(item for item in open_balabit(io.BytesIO(data)).items if isinstance(item, EventBatch))
     assert batch.kind.tolist() == [EventKind.BUTTON_DOWN, EventKind.OTHER]
 
 
 @pytest.mark.parametrize("cut", ["1.5,1.25,Left,Pre", "1.5", "1.5,1.25,Left,Pressed,10,"])
 def test_file_that_ends_inside_a_row_is_truncated(cut: str) -> None:
-    items = []
+    items: list[Any] = []
     with pytest.raises(TruncatedDataError, match="<input>:4: the file ends inside this line"):
-        for item in open_balabit(io.BytesIO((HEADER + GOOD * 2 + cut).encode())).items:
-            items.append(item)
+        items.extend(open_balabit(io.BytesIO((HEADER + GOOD * 2 + cut).encode())).items)
     assert sum(len(item) for item in items if isinstance(item, EventBatch)) == 2
 
 

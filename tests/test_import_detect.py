@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -13,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from evcodec import CorruptDataError, EventBatch, InvalidArgumentError, Reader, TruncatedDataError, Writer
+from evcodec import (
+    CorruptDataError,
+    EventBatch,
+    InvalidArgumentError,
+    MissingExtraError,
+    Reader,
+    TruncatedDataError,
+    Writer,
+)
 from evcodec.sources import FORMATS, HEAD_BYTES, detect, import_file, open_session
 
 MADE_UP = {"balabit.csv": "balabit", "ducktrack.jsonl": "ducktrack", "evemu.events": "evemu"}
@@ -104,8 +113,17 @@ def test_bad_arguments(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_nothing_of_a_format_is_taken_for_another(name: str) -> None:
+    if name == "owamcap":
+        pytest.importorskip("mcap")
     with pytest.raises((CorruptDataError, TruncatedDataError)):
         list(open_session(io.BytesIO(b"\x00\xff some bytes\n"), name).items)
+
+
+def test_owamcap_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mcap.stream_reader", None)  # an import of it fails now
+    monkeypatch.setitem(sys.modules, "mcap.exceptions", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'evcodec\[mcap\]'"):
+        open_session(io.BytesIO(b"\x89MCAP0\r\n" + bytes(100)))
 
 
 @pytest.mark.parametrize("name", MADE_UP)

@@ -230,10 +230,9 @@ MOVE = '{"time_stamp": 1.5, "action": "move", "x": 1.5, "y": 2}\n'
     ],
 )
 def test_bad_lines_are_corrupt_and_lines_before_them_are_kept(bad: str, message: str) -> None:
-    items = []
+    items: list[Any] = []
     with pytest.raises(CorruptDataError) as caught:
-        for item in open_ducktrack(io.BytesIO((MOVE * 3 + bad + "\n" + MOVE).encode())).items:
-            items.append(item)
+        items.extend(open_ducktrack(io.BytesIO((MOVE * 3 + bad + "\n" + MOVE).encode())).items)
     assert str(caught.value).startswith("<input>:4: ")
     assert message in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -246,8 +245,7 @@ def test_every_truncation_keeps_whole_lines() -> None:
         items: list[Any] = []
         session = open_ducktrack(io.BytesIO(text[:cut].encode()))
         try:
-            for item in session.items:
-                items.append(item)
+            items.extend(session.items)
             error = None
         except TruncatedDataError as found:
             error = found

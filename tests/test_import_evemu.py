@@ -116,10 +116,9 @@ GOOD = "E: 1.000001 0002 0000 1\n"
     ],
 )
 def test_bad_lines_are_corrupt_and_events_before_them_are_kept(bad: str, message: str) -> None:
-    items = []
+    items: list[Any] = []
     with pytest.raises(CorruptDataError) as caught:
-        for item in open_evemu(io.BytesIO((GOOD * 3 + bad + "\n" + GOOD).encode())).items:
-            items.append(item)
+        items.extend(open_evemu(io.BytesIO((GOOD * 3 + bad + "\n" + GOOD).encode())).items)
     assert str(caught.value).startswith("<input>:4: ")
     assert message in str(caught.value)
     assert sum(len(item) for item in items if isinstance(item, EventBatch)) == 3

@@ -394,10 +394,9 @@ GOOD = ("mouse", "desktop/MouseEvent", {"event_type": "move", "x": 1, "y": 2})
     ],
 )
 def test_bad_messages_are_corrupt_and_messages_before_them_are_kept(bad: Any, message: str) -> None:
-    items = []
+    items: list[Any] = []
     with pytest.raises(CorruptDataError) as caught:
-        for item in open_owamcap(io.BytesIO(written([GOOD, GOOD, bad, GOOD]))).items:
-            items.append(item)
+        items.extend(open_owamcap(io.BytesIO(written([GOOD, GOOD, bad, GOOD]))).items)
     assert message in str(caught.value)
     assert f"message 3 of topic {bad[0]!r}" in str(caught.value)
     assert re.match(r"<input>: chunk at byte \d+: ", str(caught.value))
@@ -470,6 +469,12 @@ def chunk(compression: bytes, size: int, data: bytes) -> bytes:
         (MAGIC + HEADER + chunk(b"zstd", 2**40, b"x"), LimitExceededError, "1099511627776 bytes unfolded"),
         (MAGIC + HEADER + chunk(b"zstd", 10, b"not zstd"), CorruptDataError, "no valid MCAP record"),
         (MAGIC + HEADER + chunk(b"lz4", 10, b"not lz4"), CorruptDataError, "no valid MCAP record"),
+        (MAGIC + HEADER + chunk(b"", 10, b"x"), CorruptDataError, "unfolds to 1 bytes, allowed: 10"),
+        (
+            MAGIC + HEADER + chunk(b"", 20, b"\x05" + b"\x50" + bytes(18)),
+            CorruptDataError,
+            "ends inside a record",
+        ),
         (MAGIC + HEADER + chunk(b"brotli", 10, b"x"), UnsupportedVersionError, "compressed by 'brotli'"),
         (
             MAGIC + HEADER + record(5, struct.pack("<HIQQ", 9, 0, 0, 0)),
@@ -486,6 +491,14 @@ def chunk(compression: bytes, size: int, data: bytes) -> bytes:
 def test_forged_containers(data: bytes, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         list(open_owamcap(io.BytesIO(data)).items)
+
+
+def test_data_behind_the_end_is_not_left_out_in_silence() -> None:
+    data = written([GOOD] * 3)
+    events, error = consumed(data + data)
+    assert events == 3
+    assert isinstance(error, CorruptDataError)
+    assert "behind the end" in str(error)
 
 
 def test_times_beyond_int64_are_corrupt() -> None:

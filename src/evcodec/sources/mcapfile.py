@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mcap.records import Chunk
 
 MAX_RECORD_BYTES = 256 << 20
+RECORD_HEAD = struct.Struct("<BQ")
 
 
 def read_records(source: Input) -> Iterator[tuple[str, Any]]:
@@ -41,7 +42,7 @@ def read_records(source: Input) -> Iterator[tuple[str, Any]]:
         A chunk is compressed by a method that is not known.
     """
     try:
-        from mcap.exceptions import McapError, RecordLengthLimitExceeded, UnsupportedCompressionError
+        from mcap.exceptions import McapError, RecordLengthLimitExceeded
         from mcap.records import Chunk, Header
         from mcap.stream_reader import StreamReader, breakup_chunk
     except ImportError:
@@ -71,12 +72,14 @@ def read_records(source: Input) -> Iterator[tuple[str, Any]]:
             else:
                 yield place, record
             place = f"byte {exact.position}"
+        if source.read(1):
+            raise CorruptDataError(
+                f"{source.name}: {place}: found data behind the end of the container, allowed: none"
+            )
     except EvcodecError:
         raise
     except RecordLengthLimitExceeded as error:
         raise LimitExceededError(f"{source.name}: {place}: {error}") from None
-    except UnsupportedCompressionError as error:
-        raise UnsupportedVersionError(f"{source.name}: {place}: {error}, allowed: none, zstd, lz4") from None
     # The container's parser has no error of its own for most faults: these are what it runs into.
     except (
         McapError,
@@ -91,7 +94,7 @@ def read_records(source: Input) -> Iterator[tuple[str, Any]]:
 
 
 def _safe_chunk(name: str, place: str, chunk: Chunk) -> Chunk:
-    """Return the chunk, or refuse it if it would unfold beyond the limit, before it is unfolded."""
+    """Return the chunk unfolded, or refuse it: before any unfolding where it would go beyond the limit."""
     size = chunk.uncompressed_size
     if chunk.compression not in ("", "lz4", "zstd"):
         # The parser would take an unknown method for none at all.
@@ -99,19 +102,31 @@ def _safe_chunk(name: str, place: str, chunk: Chunk) -> Chunk:
             f"{name}: {place}: found a chunk compressed by {chunk.compression[:20]!r}, allowed: none, lz4, zstd"
         )
     _check_size(name, place, size)
+    data = chunk.data
     if chunk.compression == "zstd":
-        _check_size(name, place, zstandard.frame_content_size(chunk.data))
-    if chunk.compression == "lz4":
-        # An LZ4 frame need not say its size, so it is unfolded here, where a bound can be given.
+        _check_size(name, place, zstandard.frame_content_size(data))
+        data = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
+    elif chunk.compression == "lz4":
         import lz4.frame
 
-        data = lz4.frame.LZ4FrameDecompressor().decompress(chunk.data, max_length=size + 1)
-        if len(data) != size:
-            raise CorruptDataError(
-                f"{name}: {place}: found a chunk that unfolds to another size, allowed: {size}"
-            )
-        return replace(chunk, compression="", data=data)
-    return chunk
+        data = lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=size + 1)
+    if len(data) != size:
+        raise CorruptDataError(
+            f"{name}: {place}: found a chunk that unfolds to {len(data)} bytes, allowed: {size}"
+        )
+    _check_records(name, place, data)
+    return replace(chunk, compression="", data=data)
+
+
+def _check_records(name: str, place: str, data: bytes) -> None:
+    """Refuse a chunk whose last record would reach beyond it: the parser would give what there is of it."""
+    at = 0
+    while at + RECORD_HEAD.size <= len(data):
+        at += RECORD_HEAD.size + RECORD_HEAD.unpack_from(data, at)[1]
+    if at != len(data):
+        raise CorruptDataError(
+            f"{name}: {place}: found a chunk that ends inside a record, allowed: whole records"
+        )
 
 
 def _check_size(name: str, place: str, size: int) -> None:
