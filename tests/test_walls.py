@@ -27,14 +27,14 @@ LAYERS = (
     ("schema",),
     ("batch",),
     ("entries",),
-    ("__about__", "_codec", "_recorder", "inputs", "outputs", "queue", "sample"),
+    ("_codec", "_recorder", "inputs", "outputs", "sample", "version"),
     ("framing", "compression", "messages"),
     ("wire",),
     ("block",),
     ("index",),
     ("emitter", "scan"),
-    ("locate",),
-    ("rewrite",),
+    ("locate", "sealing"),
+    ("resume", "rewrite"),
     ("reader",),
     ("writer",),
     ("stream",),
@@ -44,18 +44,8 @@ LAYERS = (
     ("__main__",),
 )
 # The only modules that open, read or write anything outside of the process.
-DOING_IO = {
-    "inputs",
-    "outputs",
-    "rewrite",
-    "reader",
-    "writer",
-    "stream",
-    "sinks",
-    "sources",
-    "cli",
-    "__main__",
-}
+DOING_IO = {"inputs", "outputs", "reader", "resume", "rewrite", "stream", "writer"}
+DOING_IO |= {"sinks", "sources", "cli", "__main__"}
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}
 EXTRAS = {"click", "mcap", "pandas", "pcodec", "polars", "pyarrow", "rich"}
