@@ -10,10 +10,10 @@ import numpy as np
 
 from . import compression
 from ._codec import BlockHead, Table, count_kinds, encode_sequence, gather, kinds_with_values, time_range
-from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError
+from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError
 from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup
-from .wire import pack_varint, zigzag
+from .wire import pack_varint, unpack_varint, zigzag
 
 Columns = Mapping[str, np.ndarray]
 
@@ -83,16 +83,39 @@ def _encode_values(values: np.ndarray, level: Level) -> tuple[bytearray, list[tu
     return min(encodings, key=size)
 
 
-def _column_head(name: str, dtype: np.dtype, group: int | None) -> bytes:
-    """Return id, name, group and dtype; ``group`` is None in an index."""
+def column_head(name: str, dtype: np.dtype, group: int) -> bytes:
+    """Return what stands first of a column: id, name and group of a named one, dtype where it is not the standard one."""
     code = _DTYPE_CODES[dtype]
     standard = STANDARD_COLUMNS.get(name)
     if standard is None:
         encoded = name.encode()
-        return bytes((1, len(encoded))) + encoded + bytes(() if group is None else (group,)) + bytes((code,))
+        return bytes((1, len(encoded))) + encoded + bytes((group, code))
     if dtype == standard.dtype:
         return pack_varint(standard.id << 1)
     return pack_varint(standard.id << 1 | 1) + bytes((code,))
+
+
+def read_column_head(data: memoryview, at: int, where: str) -> tuple[str, np.dtype, int, int]:
+    """Return name, dtype and group of the column head at ``at``, and the offset behind it."""
+    key, at = unpack_varint(data, at, where)
+    name = _NAMES_BY_ID.get(key >> 1)
+    group = group_of(name) if name else 0
+    if name is None and key != 1:
+        raise UnsupportedVersionError(f"{where}: id of a column: found {key >> 1}, allowed in this version: up to {max(_NAMES_BY_ID)}")
+    try:
+        if name is None:
+            size = data[at]
+            name = bytes(data[at + 1 : at + 1 + size]).decode()
+            at += size + 2
+            group = data[at - 1]
+        if key & 1:
+            dtype = INTEGER_DTYPES[data[at]]
+            at += 1
+        else:
+            dtype = STANDARD_COLUMNS[name].dtype
+    except (IndexError, UnicodeDecodeError):
+        raise CorruptDataError(f"{where}: column at byte {at}: found a bad name or dtype") from None
+    return name, dtype, group, at
 
 
 def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
@@ -145,7 +168,7 @@ def _encode_column(name: str, values: np.ndarray, kinds: np.ndarray | None, coun
         stored = kinds_with_values(values, kinds)
     bits = sum(1 << i for i, kind in enumerate(counts) if kind in stored)
     mask = bits.to_bytes((len(counts) + 7) // 8, "little")
-    head = _column_head(name, values.dtype, group) + mask
+    head = column_head(name, values.dtype, group) + mask
     if not stored:
         return _Encoded(head, bytearray(), [])
     if len(stored) < len(counts):
@@ -215,6 +238,12 @@ def _decompress(table: Table, columns: Collection[int], where: str) -> list[byte
     ]
 
 
+def _column_order(item: tuple[str, np.dtype]) -> int:
+    """Order columns by their number; named ones come last, as they stand."""
+    standard = STANDARD_COLUMNS.get(item[0])
+    return standard.id if standard else len(STANDARD_COLUMNS) + 1
+
+
 class Block:
     """A block whose payload has been checked but for what its columns hold.
 
@@ -232,7 +261,9 @@ class Block:
     events, t_min, t_max, kinds
         As in the head.
     dtypes : dict of str to dtype
-        Columns that can be decoded, in the order of the format's sections.
+        Columns that can be decoded, numbered ones first.
+    groups : dict of str to int
+        Group of each of them.
     encrypted_groups : list of int
         Groups whose columns are there but cannot be read.
     """
@@ -247,6 +278,7 @@ class Block:
         self.t_max: int = self._head.t_max
         self.kinds: dict[int, int] = self._head.kinds
         self.dtypes: dict[str, np.dtype] = {}
+        self.groups: dict[str, int] = {}
         self.encrypted_groups: list[int] = []
         self._places: dict[str, tuple[Table, int]] = {}
         self._tables: list[Table] = []
@@ -257,6 +289,7 @@ class Block:
             table = Table(payload[offset : offset + length], self._head, self.events, _STANDARD_DTYPES, f"{where}, group {group}")
             self._tables.append(table)
             self._add_columns(table, group)
+        self.dtypes = dict(sorted(self.dtypes.items(), key=_column_order))
 
     def _add_columns(self, table: Table, group: int) -> None:
         for at, (id_, name, dtype, own_group, stored) in enumerate(table.columns):
@@ -271,6 +304,7 @@ class Block:
             if name == "t" and INTEGER_DTYPES[dtype] != np.int64:
                 raise CorruptDataError(f"{self._where}: t: found {INTEGER_DTYPES[dtype]}, allowed: int64")
             self.dtypes[name] = INTEGER_DTYPES[dtype]
+            self.groups[name] = group
             self._places[name] = (table, at)
 
     def decode(self, names: Collection[str], out: Columns | None = None) -> dict[str, np.ndarray]:
@@ -337,15 +371,15 @@ class Block:
         return sizes
 
 
-def decode_index_table(body: memoryview, rows: int, columns: int, dtypes: bytes, where: str) -> list[np.ndarray]:
-    """Return the columns of a table that must have exactly ``columns`` columns, numbered from 1, of the standard dtypes."""
+def decode_index_table(body: memoryview, rows: int, dtypes: bytes, where: str) -> list[np.ndarray]:
+    """Return the columns of a table that must be numbered from 1 on and have exactly the dtypes of these codes."""
     table = Table(body, None, rows, bytes((0, *dtypes)), where)
     found = [(id_, dtype) for id_, _, dtype, _, _ in table.columns]
     allowed = list(enumerate(dtypes, 1))
     if found != allowed:
         raise CorruptDataError(f"{where}: columns of the index: found {found}, allowed: {allowed}")
     arrays = [np.empty(rows, INTEGER_DTYPES[dtype]) for dtype in dtypes]
-    parts = _decompress(table, range(columns), where)
+    parts = _decompress(table, range(len(arrays)), where)
     for at, array in enumerate(arrays):
         table.decode(at, parts, None, array)
     return arrays

@@ -8,7 +8,7 @@ from binascii import crc_hqx
 from enum import IntEnum
 from typing import NamedTuple
 
-from .errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
+from .errors import CorruptDataError, EvcodecError, LimitExceededError, TruncatedDataError, UnsupportedVersionError
 from .limits import MAX_PAYLOAD_BYTES
 
 MARKER = b"\xecEVC"
@@ -95,15 +95,119 @@ def check_record(record: memoryview, position: int) -> memoryview:
     return record[HEAD_BYTES:-TAIL_BYTES]
 
 
-def find_marker(data: memoryview, start: int) -> int:
+def find_marker(data: bytearray, start: int) -> int:
     """Return the offset of the next place from ``start`` on where a record may begin; ``len(data)`` if there is none.
 
     The last three bytes may be the beginning of a marker: the offset of such a beginning is returned too.
     """
-    found = bytes(data[start:]).find(MARKER)
+    found = data.find(MARKER, start)
     if found >= 0:
-        return start + found
+        return found
     for kept in range(3, 0, -1):
         if len(data) - start >= kept and data[len(data) - kept :] == MARKER[:kept]:
             return len(data) - kept
     return len(data)
+
+
+class Record(NamedTuple):
+    """A whole record that has passed its checksums."""
+
+    type: int
+    sequence: int
+    position: int
+    """Where its first byte stands in the data."""
+    payload: memoryview
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of the whole record."""
+        return HEAD_BYTES + len(self.payload) + TAIL_BYTES
+
+    @property
+    def end(self) -> int:
+        """Where the byte behind its last one stands."""
+        return self.position + self.record_bytes
+
+
+class RecordScanner:
+    """Turns data that arrives in pieces of any size into records.
+
+    Parameters
+    ----------
+    position : int
+        Where the first byte that will be fed stands, for messages.
+
+    Notes
+    -----
+    Feed, then call ``next`` until it returns None, then feed again; after ``finish`` None means the end. Not safe for several threads.
+    """
+
+    def __init__(self, position: int = 0) -> None:
+        self._data = bytearray()
+        self._at = 0
+        self._base = position
+        self._finished = False
+        self._lost = False
+
+    @property
+    def position(self) -> int:
+        """Where the next record is looked for."""
+        return self._base + self._at
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take more data."""
+        del self._data[: self._at]
+        self._base += self._at
+        self._at = 0
+        self._data += data
+
+    def finish(self) -> None:
+        """Say that no more data will come."""
+        self._finished = True
+
+    def next(self) -> Record | None:
+        """Return the next record, or None when more data is needed for one, or when the data has ended.
+
+        Raises
+        ------
+        TruncatedDataError
+            The data has ended inside a record.
+        CorruptDataError, UnsupportedVersionError, LimitExceededError
+            As ``parse_head`` and ``check_record`` do. ``skip_damage`` must come before the next call.
+        """
+        if self._lost and not self._resynchronise():
+            return None
+        left = len(self._data) - self._at
+        if not left:
+            return None
+        with memoryview(self._data) as view:
+            head = parse_head(view, self._at, self.position)
+        if head is None or left < head.record_bytes:
+            if not self._finished:
+                return None
+            needed = HEAD_BYTES if head is None else head.record_bytes
+            raise TruncatedDataError(f"byte {self.position}: record: found {left} of its {needed} bytes, then the data ended")
+        record = memoryview(bytes(memoryview(self._data)[self._at : self._at + head.record_bytes]))
+        found = Record(head.type, head.sequence, self.position, check_record(record, self.position))
+        self._at += head.record_bytes
+        return found
+
+    def skip_damage(self) -> None:
+        """After an error, go on behind the first byte of the record that failed, at the next marker whose head is sound."""
+        self._at += 1
+        self._lost = True
+
+    def _resynchronise(self) -> bool:
+        """Move to the next place where a head is sound; False when more data is needed to tell."""
+        with memoryview(self._data) as view:
+            while True:
+                self._at = find_marker(self._data, self._at)
+                try:
+                    head = parse_head(view, self._at, self.position)
+                except EvcodecError:
+                    self._at += 1
+                    continue
+                if head is None and self._finished:
+                    self._at = len(view)
+                self._lost = head is None
+                return head is not None

@@ -1,0 +1,299 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""EventRecorder: events appended one at a time, into columns that were allocated before.
+
+An append runs inside an input hook, so it stores integers and returns; whoever takes the events away narrows,
+encodes and writes them elsewhere.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t
+
+import operator
+
+import numpy as np
+
+from evcodec.errors import InvalidArgumentError
+from evcodec.schema import STANDARD_COLUMNS
+
+cdef extern from "Python.h":
+    bint PyLong_CheckExact(object)
+    long long PyLong_AsLongLongAndOverflow(object, int *) except? -1
+
+# Columns of every event, in the order of the format; kind is kept apart as bytes.
+cdef enum:
+    T, X, Y, CODE, DX, DY, COLUMNS
+
+cdef tuple NAMES = ("t", "x", "y", "code", "dx", "dy")
+cdef dict PLACES = {name: place for place, name in enumerate(NAMES)}
+
+
+cdef int64_t slow_int64(object value, str name) except? -1:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidArgumentError(f"{name}: found {type(value).__name__}, allowed: an integer") from None
+    if not -(2**63) <= number < 2**63:
+        raise InvalidArgumentError(f"{name}: found {number}, allowed: {-(2**63)} to {2**63 - 1}")
+    return number
+
+
+cdef inline int64_t as_int64(object value, str name) except? -1:
+    cdef int overflow = 0
+    cdef int64_t number
+    if PyLong_CheckExact(value):
+        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if not overflow:
+            return number
+    return slow_int64(value, name)
+
+
+@cython.final
+cdef class EventBuffer:
+    """Events in order of their append, taken from an EventRecorder.
+
+    Attributes
+    ----------
+    count : int
+        Number of events.
+    """
+
+    cdef int64_t *at
+    cdef uint8_t *kinds
+    cdef Py_ssize_t capacity
+    cdef readonly Py_ssize_t count
+    cdef list extras
+
+    def __cinit__(self, Py_ssize_t capacity):
+        self.at = <int64_t *>PyMem_RawMalloc(capacity * (COLUMNS * 8 + 1))
+        if self.at == NULL:
+            raise MemoryError(f"evcodec: a buffer of {capacity} events")
+        self.kinds = <uint8_t *>(self.at + COLUMNS * capacity)
+        self.capacity = capacity
+        self.count = 0
+        self.extras = []
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.at)
+
+    def columns(self):
+        """Return the events as a dict of name to array: the standard dtype where every value fits, else int64."""
+        cdef Py_ssize_t count = self.count
+        cdef dict found = {"t": self._column(T)}
+        found["kind"] = np.frombuffer(PyBytes_FromStringAndSize(<const char *>self.kinds, count), np.uint8)
+        for place in range(X, COLUMNS):
+            found[NAMES[place]] = self._column(place)
+        for name, row, value in self.extras:
+            if name not in found:
+                found[name] = np.zeros(count, np.int64)
+            found[name][row] = value
+        for name in {name for name, _, _ in self.extras}:
+            found[name] = narrowed(name, found[name])
+        return found
+
+    cdef object _column(self, int place):
+        """Copy a column out; all but ``t`` become int32 when every value fits."""
+        cdef int64_t *values = self.at + place * self.capacity
+        cdef Py_ssize_t i, count = self.count
+        cdef bint fits = place != T
+        cdef int[::1] narrow
+        cdef int64_t[::1] wide
+        if fits:
+            with nogil:
+                for i in range(count):
+                    if values[i] < INT32_MIN or values[i] > INT32_MAX:
+                        fits = False
+                        break
+        if fits:
+            array = np.empty(count, np.int32)
+            narrow = array
+            with nogil:
+                for i in range(count):
+                    narrow[i] = <int>values[i]
+        else:
+            array = np.empty(count, np.int64)
+            wide = array
+            with nogil:
+                for i in range(count):
+                    wide[i] = values[i]
+        return array
+
+
+def narrowed(str name, array):
+    """Return an int64 array as the column's standard dtype if every value fits."""
+    standard = STANDARD_COLUMNS.get(name)
+    if standard is None or not array.size:
+        return array
+    bounds = np.iinfo(standard.dtype)
+    if bounds.min <= array.min() and array.max() <= bounds.max:
+        return array.astype(standard.dtype)
+    return array
+
+
+cdef class EventRecorder:
+    """Takes events one at a time.
+
+    A subclass says what happens when a buffer is full (`_buffer_full`) and when the first event comes into an empty one
+    (`_first_event`). Safe from several threads, on free-threaded builds by a critical section for each append.
+    """
+
+    cdef EventBuffer _buffer
+    cdef EventBuffer _spare
+    cdef Py_ssize_t _capacity
+    cdef bint _recording
+
+    def __cinit__(self, *args, **kwargs):
+        self._capacity = 8192
+        self._recording = False
+
+    # ---- for the subclass ----
+
+    def _capacity_events(self):
+        """Return the number of events that a buffer holds."""
+        return self._capacity
+
+    def _start(self):
+        """Take events from now on."""
+        self._buffer = EventBuffer(self._capacity)
+        self._spare = EventBuffer(self._capacity)
+        self._recording = True
+
+    def _stop(self):
+        """Refuse events from now on; the subclass's `_refuse` says why."""
+        with cython.critical_section(self):
+            self._recording = False
+
+    def _take(self):
+        """Return the events appended so far, or None when there are none."""
+        cdef EventBuffer taken = None
+        with cython.critical_section(self):
+            if self._buffer is not None and self._buffer.count:
+                taken = self._buffer
+                self._buffer = self._spare if self._spare is not None else EventBuffer(self._capacity)
+                self._spare = None
+        return taken
+
+    def _give_back(self, EventBuffer buffer):
+        """Let a buffer be used again, once its columns have been copied."""
+        with cython.critical_section(self):
+            buffer.count = 0
+            buffer.extras = []
+            if self._spare is None:
+                self._spare = buffer
+
+    def _first_event(self):
+        """Called after an append into an empty buffer."""
+
+    def _buffer_full(self, t):
+        """Called before an append at time ``t`` when the buffer is full: take it, or drop the event by returning False."""
+        raise NotImplementedError
+
+    def _refuse(self):
+        """Called instead of an append when nothing is recorded; raises."""
+        raise NotImplementedError
+
+    # ---- appends ----
+
+    cdef int _append(self, uint8_t kind, int64_t t, int64_t x, int64_t y, int64_t code, int64_t dx, int64_t dy, dict extras) except -1:
+        cdef EventBuffer buffer
+        cdef Py_ssize_t row
+        cdef int64_t *at
+        while True:
+            with cython.critical_section(self):
+                buffer = self._buffer
+                if self._recording and buffer.count < buffer.capacity:
+                    row = buffer.count
+                    at = buffer.at + row
+                    at[T * buffer.capacity] = t
+                    at[X * buffer.capacity] = x
+                    at[Y * buffer.capacity] = y
+                    at[CODE * buffer.capacity] = code
+                    at[DX * buffer.capacity] = dx
+                    at[DY * buffer.capacity] = dy
+                    buffer.kinds[row] = kind
+                    if extras is not None:
+                        for name, value in extras.items():
+                            buffer.extras.append((name, row, value))
+                    buffer.count = row + 1
+                    break
+            # Outside of the critical section: what follows may wait for other threads.
+            if not self._recording:
+                self._refuse()
+            if not self._buffer_full(t):
+                return 0
+        if row == 0:
+            self._first_event()
+        return 0
+
+    def move(self, t, x, y):
+        """Record that the pointer moved.
+
+        Parameters
+        ----------
+        t : int
+            ns on the session's monotonic clock.
+        x, y : int
+            Position, in units of 2**scale_exponent pixel of its source.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument is no integer, or is not within 64 bits; or the Writer is closed.
+        WriteFailedError
+            An earlier write failed.
+        """
+        self._append(0, as_int64(t, "t"), as_int64(x, "x"), as_int64(y, "y"), 0, 0, 0, None)
+
+    def button(self, t, code, down, x, y):
+        """Record that button ``code`` went down, or up where ``down`` is false, at (x, y); errors as in `move`."""
+        self._append(
+            1 if down else 2, as_int64(t, "t"), as_int64(x, "x"), as_int64(y, "y"), as_int64(code, "code"), 0, 0, None
+        )
+
+    def scroll(self, t, dx, dy, x, y):
+        """Record a scroll by (dx, dy), in 1/120 of a notch, at (x, y); errors as in `move`."""
+        self._append(
+            3, as_int64(t, "t"), as_int64(x, "x"), as_int64(y, "y"), 0, as_int64(dx, "dx"), as_int64(dy, "dy"), None
+        )
+
+    def key(self, t, code, down):
+        """Record that key ``code`` went down, or up where ``down`` is false; errors as in `move`."""
+        self._append(4 if down else 5, as_int64(t, "t"), 0, 0, as_int64(code, "code"), 0, 0, None)
+
+    def event(self, kind, t, **columns):
+        """Record an event of any kind with any columns.
+
+        Parameters
+        ----------
+        kind : int
+            0 to 255.
+        t : int
+            ns on the session's monotonic clock.
+        **columns : int
+            Values by column name; columns that are not given are 0.
+
+        Raises
+        ------
+        InvalidArgumentError, WriteFailedError
+            As in `move`; or the kind or a column's name cannot be stored.
+        """
+        cdef int64_t values[6]
+        cdef int64_t kind_number = as_int64(kind, "kind")
+        cdef dict extras = None
+        if not 0 <= kind_number <= 255:
+            raise InvalidArgumentError(f"kind: found {kind_number}, allowed: 0 to 255")
+        values[:] = [0, 0, 0, 0, 0, 0]
+        for name, value in columns.items():
+            place = PLACES.get(name)
+            if place is not None:
+                values[<int>place] = as_int64(value, name)
+                continue
+            self._check_column(name)
+            if extras is None:
+                extras = {}
+            extras[name] = as_int64(value, name)
+        self._append(<uint8_t>kind_number, as_int64(t, "t"), values[X], values[Y], values[CODE], values[DX], values[DY], extras)
+
+    def _check_column(self, name):
+        """Raise InvalidArgumentError for a name that is not a column's; the subclass knows what is allowed."""

@@ -1,0 +1,59 @@
+"""evcodec: a compact, lossless, crash-safe format for streams of mouse and keyboard events."""
+
+from .batch import EventBatch
+from .entries import (
+    Anchor,
+    Context,
+    Entry,
+    Gap,
+    GapReason,
+    Marker,
+    Payload,
+    Source,
+    VideoAnchor,
+)
+from .errors import (
+    CorruptDataError,
+    EvcodecError,
+    InvalidArgumentError,
+    LimitExceededError,
+    MissingExtraError,
+    TruncatedDataError,
+    UnsupportedVersionError,
+    WriteFailedError,
+)
+from .reader import Reader, decode
+from .schema import ColumnGroup, EventFlag, EventKind, KeyClass, ScrollSource
+from .version import __version__
+from .writer import Writer, encode
+
+__all__ = [
+    "Anchor",
+    "ColumnGroup",
+    "Context",
+    "CorruptDataError",
+    "Entry",
+    "EvcodecError",
+    "EventBatch",
+    "EventFlag",
+    "EventKind",
+    "Gap",
+    "GapReason",
+    "InvalidArgumentError",
+    "KeyClass",
+    "LimitExceededError",
+    "Marker",
+    "MissingExtraError",
+    "Payload",
+    "Reader",
+    "ScrollSource",
+    "Source",
+    "TruncatedDataError",
+    "UnsupportedVersionError",
+    "VideoAnchor",
+    "WriteFailedError",
+    "Writer",
+    "__version__",
+    "decode",
+    "encode",
+]

@@ -1,0 +1,120 @@
+"""StreamEmitter: whole streams, record by record, into anything that takes bytes. No threads, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .block import Block, Columns, Level, encode_block
+from .entries import Entry
+from .framing import RecordType, pack_record
+from .index import Index, pack_index
+from .limits import MAX_ENTRIES_BYTES, MAX_INDEX_ROWS, MAX_PAYLOAD_BYTES
+from .schema import ColumnGroup
+from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, pack_header
+
+# Walking so few records is as fast as reading an index, and a short stream stays short.
+_MIN_INDEXED_RECORDS = 4
+# Entries are few and small; a high level would only cost time while a recorder waits.
+_ENTRIES_ZSTD_LEVEL = 3
+
+
+@dataclass
+class _PendingEntries:
+    """Entries of one group that will share a record."""
+
+    packed: list[bytes] = field(default_factory=list)
+    types: list[int] = field(default_factory=list)
+    size: int = 0
+
+
+class StreamEmitter:
+    """Writes HEADER, then blocks and entries, then INDEX and END.
+
+    Parameters
+    ----------
+    write : callable
+        Takes the bytes of whole records; called once for each. What it raises is passed on.
+    level : Level
+    header : Header
+        Written at once.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], level: Level, header: Header) -> None:
+        self._write = write
+        self._level = level
+        self._sequence = 0
+        self._bytes = 0
+        self._index = Index()
+        self._indexable = True
+        self._emit(RecordType.HEADER, pack_header(header))
+
+    @property
+    def events(self) -> int:
+        """Events written so far."""
+        return sum(self._index.kinds.values())
+
+    @property
+    def stream_bytes(self) -> int:
+        """Bytes written so far."""
+        return self._bytes
+
+    def _emit(self, record_type: int, payload: bytes) -> tuple[int, int]:
+        """Write a record; return where it stands and its size."""
+        record = pack_record(record_type, self._sequence, payload)
+        self._write(record)
+        offset = self._bytes
+        self._sequence += 1
+        self._bytes += len(record)
+        return offset, len(record)
+
+    def block(self, columns: Columns) -> None:
+        """Encode and write the columns of one block."""
+        payload = encode_block(columns, self._level)
+        if len(payload) > MAX_PAYLOAD_BYTES and len(next(iter(columns.values()))) > 1:
+            half = len(next(iter(columns.values()))) // 2  # too many wide columns of noise for one record
+            self.block({name: values[:half] for name, values in columns.items()})
+            self.block({name: values[half:] for name, values in columns.items()})
+            return
+        self.encoded_block(payload)
+
+    def encoded_block(self, payload: bytes) -> None:
+        """Write a block that has been encoded."""
+        block = Block(payload, "block to be written")
+        self._index.add_block((*self._emit(RecordType.BLOCK, payload), RecordType.BLOCK), block)
+        self._bound_index()
+
+    def _bound_index(self) -> None:
+        """Give the index up when the stream has more rows than one may have."""
+        if len(self._index.rows) > MAX_INDEX_ROWS:
+            self._indexable = False
+            self._index.rows.clear()
+
+    def entries(self, entries: Iterable[Entry]) -> None:
+        """Write entries, each group in records of its own."""
+        records: dict[ColumnGroup, _PendingEntries] = {}
+        for entry in entries:
+            pending = records.setdefault(entry_group(entry), _PendingEntries())
+            packed = pack_entry(entry)
+            if pending.size + len(packed) > MAX_ENTRIES_BYTES:
+                self._entries_record(entry_group(entry), pending)
+                pending = records[entry_group(entry)] = _PendingEntries()
+            pending.packed.append(packed)
+            pending.types.append(entry.type)
+            pending.size += len(packed)
+        for group, pending in records.items():
+            self._entries_record(group, pending)
+
+    def _entries_record(self, group: ColumnGroup, pending: _PendingEntries) -> None:
+        place = self._emit(RecordType.ENTRIES, pack_entries(group, pending.packed, _ENTRIES_ZSTD_LEVEL))
+        self._index.add_entries((*place, RecordType.ENTRIES), pending.types)
+        self._bound_index()
+
+    def end(self) -> None:
+        """Write INDEX, where it is worth it, and END."""
+        distance = 0
+        if self._indexable and self._index.rows and self._sequence > _MIN_INDEXED_RECORDS:
+            offset, _ = self._emit(RecordType.INDEX, pack_index(self._index, self._level))
+            distance = self._bytes - offset
+        size = len(pack_record(RecordType.END, 0, pack_end(End(0, 0, 0))))
+        self._emit(RecordType.END, pack_end(End(distance, self._bytes + size, self.events)))

@@ -1,0 +1,131 @@
+"""The INDEX record (docs/format.md, section 7): where records stand, and what the stream holds. No I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from .block import Block, Level, column_head, decode_index_table, encode_index_table, read_column_head
+from .errors import CorruptDataError, LimitExceededError
+from .framing import RecordType
+from .limits import MAX_COLUMNS, MAX_INDEX_ROWS
+from .schema import INTEGER_DTYPES
+from .wire import pack_varint, unpack_varint
+
+_FIELDS = ("offset", "size", "type", "events", "t_min", "t_max", "kinds")
+_DTYPES = tuple(map(np.dtype, ("int64", "int64", "uint8", "int64", "int64", "int64", "uint64")))
+_DTYPE_CODES = bytes(INTEGER_DTYPES.index(dtype) for dtype in _DTYPES)
+_OTHER_KINDS = 63
+
+
+class IndexRow(NamedTuple):
+    """One BLOCK or ENTRIES record of a stream; ``offset`` is from the first byte of the stream's header.
+
+    ``kinds`` has bit k for kind (or entry type) k below 63, and bit 63 for all others.
+    """
+
+    offset: int
+    size: int
+    type: int
+    events: int
+    t_min: int
+    t_max: int
+    kinds: int
+
+    @classmethod
+    def of_block(cls, place: tuple[int, int, int], block: Block) -> IndexRow:
+        """Return the row of a block at (offset, size, type)."""
+        return cls(*place, block.events, block.t_min, block.t_max, kind_bits(block.kinds))
+
+    @classmethod
+    def of_entries(cls, place: tuple[int, int, int], types: Collection[int]) -> IndexRow:
+        """Return the row of an entries record at (offset, size, type)."""
+        return cls(*place, len(types), 0, 0, kind_bits(types))
+
+
+@dataclass
+class Index:
+    """What an INDEX record says."""
+
+    rows: list[IndexRow] = field(default_factory=list)
+    kinds: Counter[int] = field(default_factory=Counter)
+    columns: dict[tuple[str, np.dtype], int] = field(default_factory=dict)
+    """Group of each (name, dtype) that blocks of the stream have."""
+
+    @property
+    def events(self) -> int:
+        """Events of the stream."""
+        return sum(row.events for row in self.rows if row.type == RecordType.BLOCK)
+
+    def add_block(self, place: tuple[int, int, int], block: Block) -> None:
+        """Add a block at (offset, size, type)."""
+        self.kinds.update(block.kinds)
+        for name, dtype in block.dtypes.items():
+            self.columns.setdefault((name, dtype), block.groups[name])
+        self.rows.append(IndexRow.of_block(place, block))
+
+    def add_entries(self, place: tuple[int, int, int], types: Collection[int]) -> None:
+        """Add an entries record at (offset, size, type)."""
+        self.rows.append(IndexRow.of_entries(place, types))
+
+
+def kind_bits(kinds: Iterable[int]) -> int:
+    """Return the bit set of an index row."""
+    bits = 0
+    for kind in kinds:
+        bits |= 1 << min(kind, _OTHER_KINDS)
+    return bits
+
+
+def pack_index(index: Index, level: Level) -> bytes:
+    """Return the payload of an INDEX with at least one row and at most MAX_INDEX_ROWS."""
+    head = [pack_varint(len(index.rows)), pack_varint(len(index.kinds))]
+    head += [bytes((kind,)) + pack_varint(count) for kind, count in sorted(index.kinds.items())]
+    head.append(pack_varint(len(index.columns)))
+    head += [column_head(name, dtype, group) for (name, dtype), group in index.columns.items()]
+    arrays = [
+        np.array(values, dtype) for values, dtype in zip(zip(*index.rows, strict=True), _DTYPES, strict=True)
+    ]
+    return b"".join(head) + encode_index_table(arrays, level)
+
+
+def unpack_index(payload: memoryview, where: str) -> Index:
+    """Return what an INDEX says; raise an EvcodecError that says what is wrong with it."""
+    rows, at = unpack_varint(payload, 0, where)
+    if not 1 <= rows <= MAX_INDEX_ROWS:
+        raise LimitExceededError(f"{where}: rows of the index: found {rows}, allowed: 1 to {MAX_INDEX_ROWS}")
+    index = Index()
+    at = _read_kinds(payload, at, index, where)
+    at = _read_columns(payload, at, index, where)
+    arrays = decode_index_table(payload[at:], rows, _DTYPE_CODES, where)
+    index.rows = [IndexRow(*row) for row in zip(*(array.tolist() for array in arrays), strict=True)]
+    if sum(index.kinds.values()) != index.events:
+        raise CorruptDataError(f"{where}: events by kind: found {sum(index.kinds.values())}, allowed: {index.events}")
+    return index
+
+
+def _read_kinds(payload: memoryview, at: int, index: Index, where: str) -> int:
+    count, at = unpack_varint(payload, at, where)
+    before = -1
+    for _ in range(count):
+        if at >= len(payload) or payload[at] <= before:
+            raise CorruptDataError(f"{where}: kinds of the index: found none in ascending order at byte {at}")
+        before = payload[at]
+        index.kinds[before], at = unpack_varint(payload, at + 1, where)
+    return at
+
+
+def _read_columns(payload: memoryview, at: int, index: Index, where: str) -> int:
+    count, at = unpack_varint(payload, at, where)
+    if count > MAX_COLUMNS * len(INTEGER_DTYPES):
+        raise LimitExceededError(f"{where}: columns of the index: found {count}, allowed: {MAX_COLUMNS * len(INTEGER_DTYPES)}")
+    for _ in range(count):
+        name, dtype, group, at = read_column_head(payload, at, where)
+        if (name, dtype) in index.columns:
+            raise CorruptDataError(f"{where}: column {name!r} of the index: found twice, allowed: once")
+        index.columns[name, dtype] = group
+    return at

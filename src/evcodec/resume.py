@@ -1,0 +1,76 @@
+"""What a Writer must know of a stream to append to it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .entries import Context, Entry, Payload, Source
+from .errors import InvalidArgumentError, TruncatedDataError
+from .framing import RecordType
+from .inputs import FileInput, open_input
+from .locate import Locator, read_record
+from .wire import pack_entry, unpack_entries
+
+
+@dataclass
+class Resumed:
+    """Where to go on, and what is defined already; nothing for a new stream."""
+
+    position: int = 0
+    metadata: dict[str, Any] = field(default_factory=dict)
+    governance: dict[str, Any] = field(default_factory=dict)
+    definitions: list[Entry] = field(default_factory=list)
+    """Sources and contexts in force, for the new stream to repeat."""
+    sources: dict[bytes, int] = field(default_factory=dict)
+    contexts: dict[bytes, int] = field(default_factory=dict)
+    payloads: int = 0
+    """Largest payload index so far."""
+
+
+def resume(target: Any) -> Resumed:
+    """Return what is known of the stream at a path, which may be missing or empty.
+
+    A record that was cut off at the end, by a crash, is left out: the Writer writes over it.
+
+    Raises
+    ------
+    CorruptDataError, UnsupportedVersionError
+        The data is damaged before its end, or is no stream.
+    OSError
+        The path cannot be read.
+    """
+    if not isinstance(target, (str, os.PathLike)):
+        raise InvalidArgumentError(f"mode: found 'a' with {type(target).__name__}, allowed: a path")
+    if not os.path.exists(target) or not os.path.getsize(target):
+        return Resumed()
+    source = open_input(target)
+    if not isinstance(source, FileInput):
+        source.close()
+        raise InvalidArgumentError(f"mode: found 'a' with {target}, which cannot seek; allowed: a regular file")
+    try:
+        return _resume_from(source)
+    finally:
+        source.close()
+
+
+def _resume_from(source: FileInput) -> Resumed:
+    locator = Locator(source, skip_damage=False)
+    if not isinstance(locator.damage, TruncatedDataError):
+        locator.raise_damage()
+    last = locator.headers[-1]
+    found = Resumed(locator.sound_bytes, last.metadata, last.governance)
+    for place in locator.places():
+        if place.type != RecordType.ENTRIES:
+            continue
+        for entry in unpack_entries(read_record(source, place).payload, f"byte {place.position}"):
+            if isinstance(entry, Payload):
+                found.payloads = max(found.payloads, entry.index)
+            elif isinstance(entry, (Source, Context)):
+                known = found.sources if isinstance(entry, Source) else found.contexts
+                key = pack_entry(replace(entry, index=1, position=0))
+                if key not in known and entry.index not in known.values():
+                    known[key] = entry.index
+                    found.definitions.append(replace(entry, position=0))
+    return found

@@ -1,0 +1,136 @@
+"""Writing streams anew: small blocks merged into large ones, at any level."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from .batch import EventBatch
+from .block import Block, Level
+from .emitter import StreamEmitter
+from .framing import Record, RecordType
+from .locate import Locator, SeekableInput, read_record
+from .wire import unpack_entries
+
+
+class _Merger:
+    """Copies one stream into an emitter, joining blocks that are smaller than they need to be."""
+
+    def __init__(self, emitter: StreamEmitter, block_events: int, reencode: bool) -> None:
+        self._emitter = emitter
+        self._block_events = block_events
+        self._reencode = reencode
+        self._pending: list[dict[str, np.ndarray]] = []
+        self._pending_events = 0
+        self._dtypes: dict[str, np.dtype] = {}
+
+    def add(self, record: Record) -> None:
+        """Add the next record of the stream."""
+        where = f"byte {record.position}"
+        if record.type == RecordType.ENTRIES:
+            self._emitter.entries(unpack_entries(record.payload, where))
+            return
+        block = Block(record.payload, f"{where}: block")
+        whole = 2 * block.events >= self._block_events or block.encrypted_groups
+        if whole and not self._pending and not self._reencode or block.encrypted_groups:
+            self.flush()
+            self._emitter.encoded_block(bytes(record.payload))
+            return
+        if any(self._dtypes.get(name, dtype) != dtype for name, dtype in block.dtypes.items()):
+            self.flush()  # joining would change a dtype
+        self._dtypes.update(block.dtypes)
+        self._pending.append(block.decode(list(block.dtypes)))
+        self._pending_events += block.events
+        if self._pending_events >= self._block_events:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the blocks that are waiting for more, as one."""
+        if not self._pending:
+            return
+        batches = [EventBatch(**columns) for columns in self._pending]
+        joined = EventBatch.concat(batches) if len(batches) > 1 else batches[0]
+        for start in range(0, max(len(joined), 1), self._block_events):
+            part = joined[start : start + self._block_events].columns
+            self._emitter.block({name: np.ascontiguousarray(values) for name, values in part.items()})
+        self._pending.clear()
+        self._pending_events = 0
+        self._dtypes = {}
+
+
+def rewrite(
+    source: SeekableInput,
+    write: Callable[[bytes], object],
+    *,
+    level: Level,
+    block_events: int,
+    reencode: bool,
+    progress: Callable[[int], object] | None = None,
+) -> int:
+    """Write all streams of a sound input anew and return the number of events.
+
+    Parameters
+    ----------
+    source : BytesInput or FileInput
+    write : callable
+        Takes the bytes of whole records.
+    level : Level
+    block_events : int
+        Blocks of fewer events are joined to blocks of this many.
+    reencode : bool
+        Encode large blocks anew too, instead of copying them as they are.
+    progress : callable, optional
+        Called with the number of bytes of the source that each step has dealt with.
+
+    Raises
+    ------
+    CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
+        The input is damaged.
+    """
+    locator = Locator(source, skip_damage=False)
+    locator.raise_damage()
+    events = 0
+    for number, header in enumerate(locator.headers):
+        emitter = StreamEmitter(write, level, header)
+        merger = _Merger(emitter, block_events, reencode)
+        for place in (place for place in locator.places() if place.stream == number):
+            merger.add(read_record(source, place))
+            if progress is not None:
+                progress(place.size)
+        merger.flush()
+        emitter.end()
+        events += emitter.events
+    return events
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that takes the place of ``path`` when the block ends well, and vanishes when it does not.
+
+    Whatever happens, ``path`` is the old file or the new one, whole: the new one is on the device before it takes the name.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
+        os.chmod(name, mode & 0o777)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

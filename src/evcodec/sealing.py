@@ -1,0 +1,257 @@
+"""The thread that seals blocks: takes events from a bounded queue, encodes them and hands them to the operating system."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+import numpy as np
+
+from ._recorder import EventBuffer
+from .batch import EventBatch
+from .emitter import StreamEmitter
+from .entries import Entry
+from .errors import EvcodecError, WriteFailedError
+from .outputs import Output
+
+# What is sealed after this share of the flush interval has the rest of it to be encoded and written.
+_SEAL_SHARE = 0.8
+# How soon to look again when a caller was just about to hand its events over.
+_RETRY_S = 0.005
+
+
+class _Live(NamedTuple):
+    """Events that were appended one at a time; `give_back` takes the emptied buffer."""
+
+    buffer: EventBuffer
+    give_back: Callable[[EventBuffer], None]
+
+
+class _Bulk(NamedTuple):
+    """Columns of one length; the arrays belong to the queue."""
+
+    columns: dict[str, np.ndarray]
+
+
+class _Wake(NamedTuple):
+    """Events are waiting in the recorder."""
+
+
+class _Flush(NamedTuple):
+    """Write all before this, then say so; end the stream too if ``close``."""
+
+    done: threading.Event
+    close: bool
+
+
+_Item = _Live | _Bulk | _Wake | _Flush | Entry
+
+
+class Sealer:
+    """Encodes and writes in the background.
+
+    Parameters
+    ----------
+    output : Output
+    emitter : StreamEmitter
+        Writes to ``output``; used by this thread only from now on.
+    block_events : int
+        Events of a full block.
+    flush_interval_s : float
+        What was put, or announced by ``wake``, longer ago than this has been written.
+    queue_events : int
+        Most events that wait to be encoded.
+    hand_over : callable
+        Puts what the recorder holds with ``force``; called from the thread. Returns False when a caller is just doing so.
+
+    Notes
+    -----
+    After a failure nothing is written any more: ``error`` is set, waiting callers go on, and puts return False.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        emitter: StreamEmitter,
+        *,
+        block_events: int,
+        flush_interval_s: float,
+        queue_events: int,
+        hand_over: Callable[[], bool],
+        on_error: Callable[[], None],
+    ) -> None:
+        self._output = output
+        self._emitter = emitter
+        self._block_events = block_events
+        self._seal_after_s = flush_interval_s * _SEAL_SHARE
+        self._queue_events = queue_events
+        self._hand_over = hand_over
+        self._on_error = on_error
+        self._queue: SimpleQueue[_Item] = SimpleQueue()
+        self._room = threading.Condition()
+        self._waiting_events = 0
+        self._pending: list[dict[str, np.ndarray]] = []
+        self._pending_events = 0
+        self._entries: list[Entry] = []
+        self._deadline: float | None = None
+        self.small_blocks = 0
+        self.error: WriteFailedError | None = None
+        self._thread = threading.Thread(target=self._run, name="evcodec-sealer", daemon=True)
+        self._thread.start()
+
+    # ---- callers ----
+
+    def wake(self) -> None:
+        """Say that events wait in the recorder; their flush interval begins."""
+        self._queue.put(_Wake())
+
+    def put_live(self, buffer: EventBuffer, give_back: Callable[[EventBuffer], None]) -> None:
+        """Put a recorder's buffer, whether there is room or not: `wait_for_room` comes first."""
+        self._put(_Live(buffer, give_back), buffer.count)
+
+    def put_bulk(self, columns: dict[str, np.ndarray], count: int) -> None:
+        """Put columns that nobody else will change."""
+        self._put(_Bulk(columns), count)
+
+    def put_entry(self, entry: Entry) -> None:
+        """Put an entry that has been checked."""
+        self._queue.put(entry)
+
+    def _put(self, item: _Item, count: int) -> None:
+        with self._room:
+            self._waiting_events += count
+        self._queue.put(item)
+
+    def has_room(self, count: int) -> bool:
+        """Tell whether the queue has room for this many events; one item always fits into an empty queue."""
+        return self._waiting_events == 0 or self._waiting_events + count <= self._queue_events
+
+    def wait_for_room(self, count: int) -> None:
+        """Wait until the queue has room for this many events, or writing has failed."""
+        with self._room:
+            self._room.wait_for(lambda: self.error is not None or self.has_room(count))
+
+    def flush(self, close: bool = False) -> None:
+        """Wait until all that was put has been written, and the stream ended if ``close``; or writing has failed."""
+        done = threading.Event()
+        self._queue.put(_Flush(done, close))
+        while not done.wait(timeout=1.0):
+            if not self._thread.is_alive():
+                return
+        if close:
+            self._thread.join()
+
+    # ---- the thread ----
+
+    def _run(self) -> None:
+        try:
+            while self._step():
+                pass
+        except EvcodecError as error:
+            self._fail(error)
+        except Exception as error:  # a recorder must hear of whatever ended its writing
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if not isinstance(error, WriteFailedError):
+            failed = WriteFailedError(f"sealing: {type(error).__name__}: {error}")
+            failed.__cause__ = error
+            error = failed
+        with self._room:
+            self.error = error
+            self._room.notify_all()
+        self._on_error()
+        while True:  # callers that wait for a flush go on, and see the error
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                return
+            if isinstance(item, _Flush):
+                item.done.set()
+
+    def _step(self) -> bool:
+        """Deal with the next item, or with the deadline; False when the stream has ended."""
+        timeout = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        try:
+            item = self._queue.get(timeout=timeout)
+        except Empty:
+            self._seal_what_is_due()
+            return True
+        return self._handle(item)
+
+    def _seal_what_is_due(self) -> None:
+        if not self._hand_over():
+            self._deadline = time.monotonic() + _RETRY_S
+        for _ in range(self._queue.qsize()):
+            if not self._handle(self._queue.get()):
+                raise AssertionError("nothing is put behind the end of a stream")
+        self._seal_all()
+
+    def _handle(self, item: _Item) -> bool:
+        if isinstance(item, _Flush):
+            self._seal_all()
+            if item.close:
+                self._emitter.end()
+                self._output.sync()
+            item.done.set()
+            return not item.close
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self._seal_after_s
+        if isinstance(item, _Live):
+            columns = item.buffer.columns()
+            item.give_back(item.buffer)
+            self._add(columns)
+        elif isinstance(item, _Bulk):
+            self._add(item.columns)
+        elif isinstance(item, Entry):
+            self._entries.append(item)
+        return True
+
+    def _add(self, columns: dict[str, np.ndarray]) -> None:
+        count = len(next(iter(columns.values())))
+        if any(
+            name in piece and piece[name].dtype != values.dtype for piece in self._pending[-1:] for name, values in columns.items()
+        ):
+            self._seal(self._pending_events)  # a block keeps the dtype that its events came with
+        self._pending.append(columns)
+        self._pending_events += count
+        while self._pending_events >= self._block_events:
+            self._seal(self._block_events)
+
+    def _seal(self, count: int) -> None:
+        """Write the first ``count`` pending events as a block."""
+        pieces: list[dict[str, np.ndarray]] = []
+        missing = count
+        while self._pending and (missing or not pieces):
+            piece = self._pending.pop(0)
+            length = len(next(iter(piece.values())))
+            if length > missing:
+                self._pending.insert(0, {name: values[missing:] for name, values in piece.items()})
+                piece = {name: values[:missing] for name, values in piece.items()}
+            missing -= min(length, missing)
+            pieces.append(piece)
+        columns = pieces[0] if len(pieces) == 1 else dict(EventBatch.concat(EventBatch(**piece) for piece in pieces).columns)
+        self._pending_events -= count
+        self._write_entries()
+        self._emitter.block(columns)
+        self.small_blocks += 2 * count < self._block_events
+        with self._room:
+            self._waiting_events -= count
+            self._room.notify_all()
+
+    def _write_entries(self) -> None:
+        if self._entries:
+            self._emitter.entries(self._entries)
+            self._entries.clear()
+
+    def _seal_all(self) -> None:
+        wrote = bool(self._pending or self._entries)
+        if self._pending:
+            self._seal(self._pending_events)
+        self._write_entries()
+        self._deadline = None
+        if wrote:
+            self._output.sync()

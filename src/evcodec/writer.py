@@ -1,0 +1,466 @@
+"""Writer: events in, one at a time or in bulk; records out, from a thread of its own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import warnings
+import weakref
+from collections.abc import Mapping
+from dataclasses import replace
+from io import BytesIO
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ._recorder import EventRecorder
+from .batch import EventBatch, check_column_name
+from .block import Level, level_of
+from .emitter import StreamEmitter
+from .entries import Anchor, Context, Entry, Gap, GapReason, Marker, Payload, Source, VideoAnchor
+from .errors import EvcodecError, InvalidArgumentError, WriteFailedError
+from .inputs import FileInput
+from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS
+from .outputs import Output, open_output
+from .resume import Resumed, resume
+from .rewrite import replacing, rewrite
+from .schema import common_dtype
+from .sealing import Sealer
+from .version import __version__
+from .wire import Header, pack_entry, pack_header
+
+DEFAULT_BLOCK_EVENTS = 131_072
+DEFAULT_QUEUE_EVENTS = 2**20
+_WRITER_NAME = f"evcodec {__version__}"
+
+
+class Writer(EventRecorder):
+    """Writes one stream.
+
+    Parameters
+    ----------
+    target : path or binary file object
+        A file object, which may be a pipe, stays open when the Writer is closed.
+    level : {"fast", "balanced", "small"}
+        How much work to do for size.
+    metadata : mapping of str to any, optional
+        Whatever describes the session; values that msgpack carries. When a stream is appended to, its own by default.
+    governance : mapping, optional
+        ``purpose`` str, ``policy_digest`` str or bytes, ``notice_id`` str, ``retain_until_ns`` int, ``recipient_key_ids`` list of str.
+    mode : {"w", "x", "a"}
+        For a path: replace what is there, refuse to, or append to it.
+    flush_interval_s : float
+        What was appended longer ago than this has been handed to the operating system, whatever happens to the process.
+    fsync : bool
+        Force each flush to the device.
+    block_events : int
+        Events of a full block, 1 to 1,048,576.
+    queue_events : int
+        Most events that wait to be encoded, at least 1.
+    on_full : {"block", "drop"}
+        What an append does when the queue is full, because the disk stalls: wait; or drop its events and record a gap with their count.
+    merge_on_close : bool
+        Join the small blocks of a live stream into large ones when the Writer is closed. Needs a path; the new file replaces the old one whole.
+
+    Raises
+    ------
+    InvalidArgumentError
+        An argument is outside of what is allowed; nothing was opened or written.
+    OSError
+        A path cannot be opened.
+    CorruptDataError, UnsupportedVersionError
+        The stream to append to is damaged; nothing was written.
+
+    Notes
+    -----
+    All methods may be called from several threads. Encoding and writing happen on a thread of the Writer's own. When writing fails, every later
+    call raises `WriteFailedError`; what was written before stays readable. A Writer that is open when the interpreter exits is closed then. In a
+    child process after a fork a Writer is closed, without touching the file.
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        *,
+        level: str = "balanced",
+        metadata: Mapping[str, Any] | None = None,
+        governance: Mapping[str, Any] | None = None,
+        mode: str = "w",
+        flush_interval_s: float = 0.25,
+        fsync: bool = False,
+        block_events: int = DEFAULT_BLOCK_EVENTS,
+        queue_events: int = DEFAULT_QUEUE_EVENTS,
+        on_full: str = "block",
+        merge_on_close: bool = True,
+    ) -> None:
+        self._level = level_of(level)
+        _check_range("block_events", block_events, 1, MAX_BLOCK_EVENTS)
+        _check_range("queue_events", queue_events, 1, None)
+        if not isinstance(flush_interval_s, (int, float)) or not 0 < flush_interval_s <= 3600:
+            raise InvalidArgumentError(f"flush_interval_s: found {flush_interval_s!r}, allowed: above 0, up to 3600")
+        if on_full not in ("block", "drop"):
+            raise InvalidArgumentError(f"on_full: found {on_full!r}, allowed: 'block', 'drop'")
+        header = Header(metadata or {}, governance or {}, _WRITER_NAME)  # type: ignore[arg-type]
+        pack_header(header)
+        self._block_events = block_events
+        self._drops = on_full == "drop"
+        self._merge_on_close = merge_on_close
+        # Held while something is put, so that what two threads put does not mix, and nothing overtakes events that came before it.
+        self._order = threading.RLock()
+        self._closed = False
+        self._handed_events = 0
+        self._dropped_events = 0
+        self._dropped_span = (0, 0)
+        self._dtypes: dict[str, set[np.dtype]] = {}
+        resumed = resume(target) if mode == "a" else Resumed()
+        self._sources = dict(resumed.sources)
+        self._contexts = dict(resumed.contexts)
+        self._payload_count = resumed.payloads
+        self._output = open_output(target, mode, fsync)
+        try:
+            self._begin(header if metadata is not None else replace(header, metadata=resumed.metadata), resumed, flush_interval_s, queue_events)
+        except BaseException:
+            self._output.close()
+            raise
+        _open_writers.add(self)
+        self._start()
+
+    def _begin(self, header: Header, resumed: Resumed, flush_interval_s: float, queue_events: int) -> None:
+        """Write the header and start sealing."""
+        if not header.governance:
+            header = replace(header, governance=resumed.governance)
+        if resumed.position:
+            self._output.begin_at(resumed.position)
+        emitter = StreamEmitter(self._output.write, self._level, header)
+        if resumed.definitions:
+            emitter.entries(resumed.definitions)
+        self._sealer = Sealer(
+            self._output,
+            emitter,
+            block_events=self._block_events,
+            flush_interval_s=flush_interval_s,
+            queue_events=queue_events,
+            hand_over=self._hand_over_if_free,
+            on_error=self._stop,
+        )
+
+    # ---- events ----
+
+    def write(self, batch: EventBatch) -> None:
+        """Append the events of a batch. Its columns are copied before the call returns.
+
+        Raises
+        ------
+        InvalidArgumentError
+            ``batch`` is no EventBatch, has too many columns, or has a column whose dtype has no common integer dtype with what the stream
+            holds of it (uint64 and a signed one). Nothing of it is written.
+        WriteFailedError
+            An earlier write failed.
+        """
+        if not isinstance(batch, EventBatch):
+            raise InvalidArgumentError(f"batch: found {type(batch).__name__}, allowed: EventBatch")
+        if len(batch.columns) > MAX_COLUMNS:
+            raise InvalidArgumentError(f"batch: found {len(batch.columns)} columns, allowed: {MAX_COLUMNS}")
+        with self._order:
+            self._check_open()
+            self._check_dtypes(batch)
+            self._hand_over()
+            if not len(batch):
+                if batch.columns:
+                    self._sealer.put_bulk({name: values.copy() for name, values in batch.columns.items()}, 0)
+                return
+            for start in range(0, len(batch), self._block_events):
+                self._put_piece(batch[start : start + self._block_events])
+
+    def _check_dtypes(self, batch: EventBatch) -> None:
+        for name, values in batch.columns.items():
+            if common_dtype({values.dtype, *self._dtypes.get(name, ())}) is None:
+                raise InvalidArgumentError(
+                    f"column {name!r}: found {values.dtype}, allowed: a dtype that has a common integer dtype with "
+                    f"{', '.join(sorted(map(str, self._dtypes[name])))}, which the stream holds"
+                )
+        for name, values in batch.columns.items():
+            self._dtypes.setdefault(name, set()).add(values.dtype)
+
+    def _put_piece(self, piece: EventBatch) -> None:
+        if not self._make_room(len(piece)):
+            t = piece.t
+            self._drop(len(piece), int(t.min()), int(t.max()))
+            return
+        self._report_dropped()
+        self._sealer.put_bulk({name: np.array(values, copy=True, order="C") for name, values in piece.columns.items()}, len(piece))
+        self._handed_events += len(piece)
+
+    def _make_room(self, count: int) -> bool:
+        """Wait for room in the queue, or tell that there is none."""
+        if self._drops and not self._sealer.has_room(count):
+            return False
+        self._sealer.wait_for_room(count)
+        self._check_open()
+        return True
+
+    def _drop(self, count: int, low: int, high: int) -> None:
+        if self._dropped_events:
+            low, high = min(low, self._dropped_span[0]), max(high, self._dropped_span[1])
+        self._dropped_events += count
+        self._dropped_span = (low, high)
+
+    def _report_dropped(self) -> None:
+        """Record a gap for the events that were dropped since the last one."""
+        if self._dropped_events:
+            low, high = self._dropped_span
+            gap = Gap(reason=GapReason.QUEUE_FULL, t0=low, t1=min(high + 1, 2**63 - 1), lost=self._dropped_events)
+            self._dropped_events = 0
+            self._sealer.put_entry(replace(gap, position=self._handed_events))
+
+    # ---- what the recorder calls ----
+
+    def _first_event(self) -> None:
+        self._sealer.wake()
+
+    def _buffer_full(self, t: int) -> bool:
+        if self._drops:
+            if not self._order.acquire(blocking=False):
+                return False
+        else:
+            self._order.acquire()
+        try:
+            if not self._make_room(self._capacity_events()):
+                self._drop(1, t, t)
+                return False
+            self._hand_over()
+            return True
+        finally:
+            self._order.release()
+
+    def _refuse(self) -> None:
+        self._check_open()
+
+    def _check_column(self, name: str) -> None:
+        check_column_name(name)
+
+    def _hand_over(self) -> None:
+        """Put what the recorder holds; the order is held."""
+        buffer = self._take()
+        if buffer is not None:
+            count = buffer.count
+            self._sealer.put_live(buffer, self._give_back)
+            self._handed_events += count
+        self._report_dropped()
+
+    def _hand_over_if_free(self) -> bool:
+        """Do so from the sealing thread, which must not wait for a caller that waits for it."""
+        if not self._order.acquire(blocking=False):
+            return False
+        try:
+            self._hand_over()
+            return True
+        finally:
+            self._order.release()
+
+    # ---- entries ----
+
+    def add(self, entry: Entry) -> None:
+        """Append an entry as it is, but for its position, which is set.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A field is outside of what is allowed, or the index of a source or context is defined already.
+        WriteFailedError
+            An earlier write failed.
+        """
+        pack_entry(entry)
+        with self._order:
+            self._check_open()
+            if isinstance(entry, Source):
+                _define(self._sources, entry.index, _key(entry), "source")
+            elif isinstance(entry, Context):
+                _define(self._contexts, entry.index, _key(entry), "context")
+            elif isinstance(entry, Payload):
+                self._payload_count = max(self._payload_count, entry.index)
+            self._hand_over()
+            self._sealer.put_entry(replace(entry, position=self._handed_events))
+
+    def source(self, name: str, **properties: Any) -> int:
+        """Return the index of the source with this name and these properties, for the ``source`` column; define it if need be."""
+        with self._order:
+            return self._define_once(self._sources, Source(index=len(self._sources) + 1, name=name, properties=properties))
+
+    def context(self, context_type: str, value: Any) -> int:
+        """Return the index of the context with this type and value; define it if need be.
+
+        Types that evcodec knows are device, window, application, element, display and layout; any other will do. Errors as in `add`.
+        """
+        with self._order:
+            index = max(self._contexts.values(), default=0) + 1
+            return self._define_once(self._contexts, Context(index=index, context_type=context_type, value=value))
+
+    def _define_once(self, known: dict[bytes, int], entry: Source | Context) -> int:
+        pack_entry(entry)
+        key = _key(entry)
+        if key in known:
+            return known[key]
+        index = max(known.values(), default=0) + 1
+        self.add(replace(entry, index=index))
+        return index
+
+    def gap(self, reason: int, t0: int, t1: int, *, source: int | None = None, lost: int | None = None) -> None:
+        """Record that nothing was recorded in [t0, t1), and why (a `GapReason`); errors as in `add`."""
+        self.add(Gap(reason=reason, t0=t0, t1=t1, source=source, lost=lost))
+
+    def anchor(
+        self, t: int, wall_ns: int, *, clock: str | None = None, boot_id: str | None = None, suspended_ns: int | None = None
+    ) -> None:
+        """Record that the session clock showed ``t`` when the wall clock showed ``wall_ns`` ns since 1970; errors as in `add`."""
+        self.add(Anchor(t=t, wall_ns=wall_ns, clock=clock, boot_id=boot_id, suspended_ns=suspended_ns))
+
+    def video_anchor(self, t: int, pts: int, *, time_base: tuple[int, int] = (1, 1_000_000_000), uri: str | None = None) -> None:
+        """Record that a video showed ``pts``, in units of ``time_base`` seconds, at ``t``; errors as in `add`."""
+        self.add(VideoAnchor(t=t, pts=pts, time_base=time_base, uri=uri))
+
+    def marker(self, t: int, name: str, data: Any = None) -> None:
+        """Name the instant ``t``; errors as in `add`."""
+        self.add(Marker(t=t, name=name, data=data))
+
+    def payload(self, payload_type: str, data: Any, *, t: int) -> int:
+        """Append text or another rare payload and return its index, for the ``payload`` column; errors as in `add`."""
+        with self._order:
+            index = self._payload_count + 1
+            self.add(Payload(index=index, t=t, payload_type=payload_type, data=data))
+            return index
+
+    # ---- end ----
+
+    def flush(self) -> None:
+        """Return when everything appended before has been handed to the operating system, and to the device with ``fsync``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            The Writer is closed.
+        WriteFailedError
+            Writing failed.
+        """
+        with self._order:
+            self._check_open()
+            self._hand_over()
+        self._sealer.flush()
+        self._check_open()
+
+    def close(self) -> None:
+        """End the stream. A second call does nothing.
+
+        Raises
+        ------
+        WriteFailedError
+            Writing failed, now or earlier.
+        """
+        with self._order:
+            if self._closed:
+                return
+            self._stop()
+            self._hand_over()
+            self._closed = True
+        _open_writers.discard(self)
+        self._sealer.flush(close=True)
+        error = self._sealer.error
+        try:
+            self._output.close()
+        except WriteFailedError as failed:
+            error = error or failed
+        if error is not None:
+            raise error
+        if self._merge_on_close and self._sealer.small_blocks > 1 and self._output.path is not None:
+            _merge(self._output, self._level, self._block_events)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._sealer.error is not None:
+            raise WriteFailedError(*self._sealer.error.args) from self._sealer.error
+        if self._closed:
+            raise InvalidArgumentError("writer: found it closed, allowed: an open one")
+
+    def _abandon(self) -> None:
+        """After a fork, in the child: the thread is the parent's, and so is the file."""
+        self._closed = True
+        self._merge_on_close = False
+        self._stop()
+
+
+def _check_range(name: str, value: Any, low: int, high: int | None) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
+        raise InvalidArgumentError(f"{name}: found {value!r}, allowed: integers from {low}" + (f" to {high}" if high else ""))
+
+
+def _key(entry: Source | Context) -> bytes:
+    """Return what makes two definitions the same."""
+    return pack_entry(replace(entry, index=1, position=0))
+
+
+def _define(known: dict[bytes, int], index: int, key: bytes, what: str) -> None:
+    if index in known.values():
+        raise InvalidArgumentError(f"{what} entry, index: found {index}, which is defined already; allowed: a new one")
+    known[key] = index
+
+
+def _merge(output: Output, level: Level, block_events: int) -> None:
+    """Join the small blocks of a finished file; it stays as it is when that fails, so nothing is lost."""
+    path = output.path
+    assert path is not None
+    try:
+        with path.open("rb") as old, replacing(path) as new:
+            rewrite(FileInput(old, str(path), owned=False), new.write, level=level, block_events=block_events, reencode=False)
+    except (OSError, EvcodecError) as error:
+        warnings.warn(f"{path}: small blocks were not merged: {error}; the stream is whole", RuntimeWarning, stacklevel=3)
+
+
+def encode(
+    batch: EventBatch,
+    level: str = "balanced",
+    metadata: Mapping[str, Any] | None = None,
+    governance: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return a whole stream that holds the events of a batch; the arguments and errors are those of `Writer`."""
+    chosen = level_of(level)
+    if not isinstance(batch, EventBatch):
+        raise InvalidArgumentError(f"batch: found {type(batch).__name__}, allowed: EventBatch")
+    if len(batch.columns) > MAX_COLUMNS:
+        raise InvalidArgumentError(f"batch: found {len(batch.columns)} columns, allowed: {MAX_COLUMNS}")
+    out = BytesIO()
+    emitter = StreamEmitter(out.write, chosen, Header(metadata or {}, governance or {}, _WRITER_NAME))  # type: ignore[arg-type]
+    if batch.columns:
+        for start in range(0, max(len(batch), 1), DEFAULT_BLOCK_EVENTS):
+            piece = batch[start : start + DEFAULT_BLOCK_EVENTS]
+            emitter.block({name: np.ascontiguousarray(values) for name, values in piece.columns.items()})
+    emitter.end()
+    return out.getvalue()
+
+
+_open_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for writer in list(_open_writers):
+        try:
+            writer.close()
+        except (OSError, EvcodecError) as error:
+            warnings.warn(f"evcodec: a Writer could not be closed at exit: {error}", RuntimeWarning, stacklevel=1)
+
+
+def _abandon_all() -> None:
+    for writer in list(_open_writers):
+        writer._abandon()
+    _open_writers.clear()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
