@@ -150,6 +150,17 @@ def test_bad_rows_are_corrupt_and_rows_before_them_are_kept(bad: str, message: s
     assert sum(len(item) for item in items if isinstance(item, EventBatch)) == 3
 
 
+@pytest.mark.parametrize("block", [16, 64, 1 << 20])
+def test_empty_lines_are_harmless_only_at_the_end(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evcodec.sources.lines.read_line_blocks.__defaults__", (block,))
+    data = (HEADER + GOOD * 2 + "\n" * 200).encode()
+    assert (
+        sum(len(item) for item in open_balabit(io.BytesIO(data)).items if isinstance(item, EventBatch)) == 2
+    )
+    with pytest.raises(CorruptDataError, match="<input>:4: found "):
+        list(open_balabit(io.BytesIO(data + GOOD.encode())).items)
+
+
 def test_bytes_that_are_not_utf8() -> None:
     data = (HEADER + GOOD).encode() + b"1.5,1.25,L\xff,Pressed,10,20\n"
     with pytest.raises(CorruptDataError, match=r"<input>:3: .*UTF-8"):

@@ -26,9 +26,7 @@ class Definitions:
 
     def context(self, context_type: str, value: Any) -> int:
         """Return the index of a context, defining it when it is new."""
-        key = (context_type, value if isinstance(value, str) else json.dumps(value))
-        if not isinstance(value, str):
-            key = (context_type + "\0", key[1])  # a str never equals the JSON text of another value
+        key = context_type, json.dumps(value)
         index = self._known.get(key)
         if index is None:
             if len(self._known) >= MAX_REMEMBERED:
