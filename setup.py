@@ -15,7 +15,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 # The Cython modules. Each has its source at ext/<package>/<module>.pyx and may call any kernel.
-MODULES = ("evcodec._codec",)
+MODULES = ("evcodec._codec", "evcodec._recorder")
 INCLUDE = ["ext", "ext/kernels"]
 
 WERROR = os.environ.get("EVCODEC_WERROR", "") not in ("", "0")

@@ -9,7 +9,6 @@ from ..entries import Anchor
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, kind_name
 from ..sinks.plain import plain, reason_name
-from ..stream import column_bytes
 
 
 def summarise(reader: Reader, path: str, size: int | None) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def summarise(reader: Reader, path: str, size: int | None) -> dict[str, Any]:
     events = len(reader)
     blocks = reader.blocks
     start, stop = reader.start, reader.stop
-    stored = column_bytes(reader)
+    stored = reader.column_bytes()
     if size is None:
         # A pipe has no size to ask for.
         size = sum(block.size for block in blocks)
