@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -60,18 +61,21 @@ def exported(data: bytes, format: str, **options) -> bytes:
     return b"".join(target.parts)
 
 
+def integers(values: list[int]) -> np.ndarray:
+    """Return an array that holds the values: text has no dtypes."""
+    assert all(type(value) is int for value in values)
+    return np.array(values, np.uint64 if values and max(values) > (1 << 63) - 1 else np.int64)
+
+
 def parsed(data: bytes, format: str) -> EventBatch:
-    """Return what an independent parser makes of an export; text has no dtypes, so int64 or uint64 there."""
+    """Return what an independent parser makes of an export."""
     if format == "jsonl":
         rows = [json.loads(line) for line in data.splitlines()]
         names = list(rows[0]) if rows else []
-        return EventBatch(**{name: np.array([row[name] for row in rows]) for name in names})
+        return EventBatch(**{name: integers([row[name] for row in rows]) for name in names})
     if format == "csv":
         head, *rows = csv.reader(io.StringIO(data.decode(), newline=""))
-        columns = {name: [int(row[at]) for row in rows] for at, name in enumerate(head)}
-        return EventBatch(
-            **{name: np.array(values) if values else np.empty(0, int) for name, values in columns.items()}
-        )
+        return EventBatch(**{name: integers([int(row[at]) for row in rows]) for at, name in enumerate(head)})
     table = arrow_table(data, format)
     return EventBatch(**{name: table[name].to_numpy() for name in table.column_names})
 
@@ -127,7 +131,7 @@ def mixed() -> tuple[bytes, EventBatch]:
             w.flush()
         w.gap(3, 2, 3, lost=4)
         w.context("window", {"title": 'A "title"\n'})
-        w.marker(4, "here", {"inf": float("inf"), "map": {1: None}})
+        w.marker(4, "here", {"inf": float("inf"), "map": {b"k": None}, "ours": {"$bytes": 1}})
         w.payload("text", b"\xfe", t=5)
     return target.getvalue(), EventBatch.concat(parts)
 
@@ -141,6 +145,22 @@ def test_a_column_of_some_blocks_is_zero_elsewhere(mixed, format):
     assert found["pressure"].tolist() == [0, 0, 65_535, -1, 3]
     assert found["x"].tolist() == [5, -6, 0, 1 << 30, -7]
     assert same_values(found.select(list(batch.columns)), batch)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_blocks_without_a_common_dtype(format):
+    """uint64 in one block and negative in another: text holds both, Arrow has no such integer and says so."""
+    target = io.BytesIO()
+    for values in (np.array([(1 << 64) - 1], np.uint64), np.array([-1], np.int8)):
+        target.write(encode(EventBatch(t=[1], odd=values)))
+    if format in ARROW_FORMATS:
+        with pytest.raises(InvalidArgumentError, match=r"'odd'.*csv and jsonl"):
+            exported(target.getvalue(), format)
+        return
+    data = OneWay()
+    with Reader(target.getvalue()) as reader:
+        assert export(reader, data, format) == 2
+    assert re.findall(rb"-?\d{2,}|-\d", b"".join(data.parts)) == [b"18446744073709551615", b"-1"]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -182,7 +202,11 @@ def test_entries_come_first_in_json_lines(mixed):
     assert by_name.keys() == {"gap", "context", "marker", "payload"}
     assert by_name["gap"] == {"entry": "gap", "position": 5, "reason": "paused", "t0": 2, "t1": 3, "lost": 4}
     assert by_name["context"]["value"] == {"title": 'A "title"\n'}
-    assert by_name["marker"]["data"] == {"inf": {"$float": "inf"}, "map": {"$map": [[1, None]]}}
+    assert by_name["marker"]["data"] == {
+        "inf": {"$float": "inf"},
+        "map": {"$map": [[{"$bytes": "aw=="}, None]]},
+        "ours": {"$map": [["$bytes", 1]]},
+    }
     assert by_name["payload"]["data"] == {"$bytes": "/g=="}
     assert len(lines) == 1 + 4 + 5
 

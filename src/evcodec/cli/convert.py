@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -44,7 +43,7 @@ from .options import (
     force_option,
     json_option,
     level_option,
-    open_reader,
+    reading,
     selection_options,
 )
 from .terminal import (
@@ -327,9 +326,7 @@ def export_command(
 
     def convert(outcome: Outcome, advance: Callable[[int, int], None]) -> None:
         try:
-            with open_reader(
-                sys.stdin.buffer if outcome.source == STDIO else outcome.source, skip_damage=skip_damage
-            ) as reader:
+            with reading(outcome.source, skip_damage=skip_damage) as reader:
                 with whole_output(outcome.target, make_folders=True) as output:
                     outcome.events = export(
                         reader, output, chosen, entries=entries, **wanted.arguments(reader)

@@ -12,7 +12,7 @@ from ..sample import sample_session
 from ..sources import open_session
 from ..writer import Writer
 from .files import MARKER, STDIO, check_outputs, expand, head_of, opened_input, whole_output
-from .options import force_option, json_option, open_reader
+from .options import force_option, json_option, reading
 from .peers import Way, ways
 from .terminal import console, human_span, printable, progress, say, say_error, say_json, table
 
@@ -135,7 +135,7 @@ def _read(source: str, most: int) -> EventBatch:
     parts: list[EventBatch] = []
     count = 0
     if source != STDIO and head_of(source, len(MARKER)) == MARKER:
-        with open_reader(source, skip_damage=False) as reader:
+        with reading(source) as reader:
             for batch in reader.batches():
                 parts.append(batch)
                 count += len(batch)

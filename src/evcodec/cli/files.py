@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
+import shutil
 import stat
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import click
+
+from .terminal import printable
 
 STDIO = "-"
 SUFFIX = ".evc"
 # The first bytes of every record, and so of every stream: docs/format.md, section 2.
 MARKER = b"\xecEVC"
+_MOST_IN_MEMORY = 1 << 25
 
 
 class Input(NamedTuple):
@@ -71,6 +75,22 @@ def streams(given: Sequence[str]) -> list[Input]:
 
 def _is_stream(path: str) -> bool:
     return path.endswith(SUFFIX) or head_of(path, len(MARKER)) == MARKER
+
+
+def is_pipe(path: str) -> bool:
+    """Tell whether a path, or stdin, can be read only once."""
+    if path == STDIO:
+        return not sys.stdin.buffer.seekable()
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def shown_name(path: str) -> str:
+    """Return what to call an input in a message."""
+    return "stdin" if path == STDIO else printable(path)
 
 
 def head_of(path: str, size: int) -> bytes:
@@ -155,7 +175,7 @@ def _is_special(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def opened_input(path: str) -> Iterator[IO[bytes]]:
+def opened_input(path: str) -> Iterator[BinaryIO]:
     """Open a file, or stdin for ``-``."""
     if path == STDIO:
         yield sys.stdin.buffer
@@ -165,7 +185,7 @@ def opened_input(path: str) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def whole_output(path: str, *, make_folders: bool = False) -> Iterator[IO[bytes]]:
+def whole_output(path: str, *, make_folders: bool = False) -> Iterator[BinaryIO]:
     """Open an output that appears under its name only when the block ends without an error.
 
     The bytes go to a sibling with a hidden name, on the same file system, which is renamed at the end or removed.
@@ -176,8 +196,8 @@ def whole_output(path: str, *, make_folders: bool = False) -> Iterator[IO[bytes]
         sys.stdout.buffer.flush()
         return
     if _is_special(path):
-        with open(path, "wb") as file:
-            yield file
+        with open(path, "wb") as device:
+            yield device
         return
     # A link stays a link: what it points at is replaced.
     final = os.path.realpath(path)
@@ -187,7 +207,7 @@ def whole_output(path: str, *, make_folders: bool = False) -> Iterator[IO[bytes]
     part = os.path.join(folder, f".{name[:80]}.{os.getpid()}.part")
     try:
         # "x": whoever put a file or a link of this name there does not get our bytes.
-        file: IO[bytes] = open(part, "x+b")  # noqa: SIM115 - closed below, before it is renamed
+        file = open(part, "x+b")  # noqa: SIM115 - closed below, before it is renamed
     except OSError as error:
         error.filename = path
         raise
@@ -215,6 +235,14 @@ def size_of(path: str) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def whole_stdin() -> io.BytesIO:
-    """Return all of stdin, for what must be read more than once."""
-    return io.BytesIO(sys.stdin.buffer.read())
+@contextlib.contextmanager
+def seekable_input(path: str) -> Iterator[BinaryIO]:
+    """Open a file, or stdin for ``-``, to be read more than once: what a pipe brings is kept, on disk if large."""
+    with opened_input(path) as file:
+        if file.seekable():
+            yield file
+            return
+        with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY) as kept:
+            shutil.copyfileobj(file, kept)
+            kept.seek(0)
+            yield cast(BinaryIO, kept)

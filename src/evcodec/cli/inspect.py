@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 import click
@@ -16,8 +15,9 @@ from ..errors import CorruptDataError, EvcodecError, InvalidArgumentError, Trunc
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, EventKind, kind_name
 from ..sinks.plain import dumps, entry_objects, stream_object
-from .files import STDIO, size_of, streams
-from .options import Selection, damage_option, json_option, open_reader, selection_options
+from ..sinks.selection import column_dtypes
+from .files import STDIO, is_pipe, shown_name, size_of, streams
+from .options import Selection, damage_option, json_option, reading, selection_options
 from .summary import summarise
 from .terminal import (
     console,
@@ -32,12 +32,6 @@ from .terminal import (
     seconds_text,
     table,
 )
-
-
-@contextmanager
-def _reading(path: str, skip_damage: bool) -> Iterator[Reader]:
-    with open_reader(sys.stdin.buffer if path == STDIO else path, skip_damage=skip_damage) as reader:
-        yield reader
 
 
 @click.command(
@@ -67,7 +61,7 @@ def info_command(paths: tuple[str, ...], skip_damage: bool, as_json: bool) -> in
     status = 0
     for at, item in enumerate(inputs):
         try:
-            with _reading(item.path, skip_damage) as reader:
+            with reading(item.path, skip_damage=skip_damage) as reader:
                 found = summarise(reader, item.path, size_of(item.path))
         except BrokenPipeError:
             raise
@@ -89,7 +83,7 @@ def info_command(paths: tuple[str, ...], skip_damage: bool, as_json: bool) -> in
 
 def _report(path: str, error: BaseException) -> None:
     text = error_text(error)
-    where = "" if path in text else f"{printable(path)}: "
+    where = "" if path in text and path != STDIO else f"{shown_name(path)}: "
     say_error(where + text + repair_hint(error, path))
 
 
@@ -230,10 +224,10 @@ def cat_command(
     status = 0
     for item in inputs:
         try:
-            with _reading(item.path, skip_damage) as reader:
-                if entries:
-                    _print_entries(reader, as_json)
-                left = _print_events(reader, wanted, left, clock, as_json)
+            # What comes through a pipe is shown when it comes, unless the first event of all must be known.
+            live = is_pipe(item.path) and clock != "relative" and not wanted.is_relative
+            with reading(item.path, skip_damage=skip_damage, as_it_comes=live) as reader:
+                left = _print(reader, wanted, left, clock, as_json, entries, live)
         except BrokenPipeError:
             raise
         except InvalidArgumentError:
@@ -248,8 +242,8 @@ def cat_command(
     return status
 
 
-def _print_entries(reader: Reader, as_json: bool) -> None:
-    for entry in (stream_object(reader), *entry_objects(reader)):
+def _print_entries(found: Iterable[dict[str, Any]], as_json: bool) -> None:
+    for entry in found:
         if as_json:
             click.echo(dumps(entry))
         else:
@@ -264,29 +258,38 @@ def _field(value: Any) -> str:
     return printable(text, 100_000)
 
 
-def _print_events(
-    reader: Reader, wanted: Selection, left: int | None, clock: str, as_json: bool
+def _print(
+    reader: Reader, wanted: Selection, left: int | None, clock: str, as_json: bool, entries: bool, live: bool
 ) -> int | None:
-    """Print events until ``left`` are printed, and return how many may still follow."""
+    """Print entries and events until ``left`` events are printed, and return how many may still follow."""
     arguments = wanted.arguments(reader)
-    asked = arguments["columns"]
-    schema = tuple(reader.columns)
+    asked = wanted.columns
+    schema = None if live else tuple(column_dtypes(reader))
     if asked is not None:
-        for name in asked:
-            if name not in schema and name not in STANDARD_COLUMNS:
+        for name in asked if schema is not None else ():
+            if name not in schema and name not in STANDARD_COLUMNS:  # type: ignore[operator]
+                have = ", ".join(schema or ()) or "no columns"
                 raise InvalidArgumentError(
-                    f"column {name!r}: found nowhere in the recording, which has {', '.join(schema) or 'no columns'}"
+                    f"column {name!r}: found nowhere in the recording, which has {have}"
                 )
         # Lines need the time and the kind to be understood.
         arguments["columns"] = asked if as_json else tuple(dict.fromkeys(("t", "kind", *asked)))
-    names = asked if asked is not None else schema
+    if entries:
+        _print_entries([stream_object(reader)], as_json)
+    printed = 0
     zero = (reader.start or 0) if clock == "relative" else 0
-    for batch in reader.batches(**arguments):
+    for batch in chain([EventBatch()], reader.batches(**arguments)):
+        if entries:
+            # A pipe has those that came so far.
+            found = list(entry_objects(reader)) if live or not printed else []
+            _print_entries(found[printed:], as_json)
+            printed = max(printed, len(found), 1)
         if left is not None and left <= 0:
             break
         part: EventBatch = batch if left is None else batch[:left]
         if left is not None:
             left -= len(part)
+        names = asked or schema or tuple(part.columns)
         lines = (
             _json_lines(part, names, clock, zero) if as_json else _text_lines(part, names, asked, clock, zero)
         )

@@ -9,7 +9,7 @@ import click
 
 from ..errors import EvcodecError
 from ..stream import compact, repair, verify
-from .files import STDIO, check_outputs, opened_input, size_of, streams, whole_output, whole_stdin
+from .files import STDIO, check_outputs, seekable_input, size_of, streams, whole_output
 from .options import force_option, json_option, level_option
 from .terminal import error_text, human_bytes, printable, progress, say, say_error, say_json
 
@@ -84,9 +84,8 @@ def repair_command(source: str, target: str, force: bool, as_json: bool) -> int:
     IN is left as it is. - is stdin or stdout.
     """
     _check(source, target, force, as_json)
-    with progress() as bar, opened_input(source) as given:
+    with progress() as bar, seekable_input(source) as file:
         bar.add_task("repair", total=None, note="")
-        file = whole_stdin() if source == STDIO else given
         with whole_output(target) as output:
             report: dict[str, Any] = repair(file, output).to_dict()
     if as_json:
@@ -124,9 +123,8 @@ def compact_command(source: str, target: str, level: str, force: bool, as_json: 
     IN is left as it is. - is stdin or stdout.
     """
     _check(source, target, force, as_json)
-    with progress() as bar, opened_input(source) as given:
+    with progress() as bar, seekable_input(source) as file:
         bar.add_task("compact", total=None, note="")
-        file = whole_stdin() if source == STDIO else given
         with whole_output(target) as output:
             compact(file, output, level=level)
     before, after = size_of(source), size_of(target)

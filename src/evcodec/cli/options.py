@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from ..reader import Reader
 from ..schema import EventKind
+from .files import opened_input, seekable_input
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -72,6 +74,11 @@ class Selection(NamedTuple):
     kinds: tuple[int, ...] | None
     start: Time | None
     stop: Time | None
+
+    @property
+    def is_relative(self) -> bool:
+        """Tell whether a time counts from the first event."""
+        return any(time is not None and time.relative for time in (self.start, self.stop))
 
     def arguments(self, reader: Reader) -> dict[str, Any]:
         """Return the arguments of ``Reader.batches``."""
@@ -165,6 +172,13 @@ def damage_option(command: _Command) -> _Command:
     )(command)
 
 
-def open_reader(source: Any, *, skip_damage: bool) -> Reader:
-    """Open a stream, raising at damage or stepping over it."""
-    return Reader(source, on_error="skip" if skip_damage else "raise")
+@contextmanager
+def reading(path: str, *, skip_damage: bool = False, as_it_comes: bool = False) -> Iterator[Reader]:
+    """Open a stream, raising at damage or stepping over it.
+
+    A pipe is read to its end first, since most commands need to know what a stream holds before they begin;
+    with ``as_it_comes`` it is not.
+    """
+    opened = opened_input if as_it_comes else seekable_input
+    with opened(path) as file, Reader(file, on_error="skip" if skip_damage else "raise") as reader:
+        yield reader

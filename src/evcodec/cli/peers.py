@@ -24,8 +24,8 @@ from ..writer import Writer
 from .options import LEVELS
 
 _ROWS = 65_536
-# One call of Writer: the method's name and its arguments.
-Call = tuple[str, tuple[Any, ...], dict[str, int]]
+# One call of Writer: which method (move, button, scroll, key, event) and its arguments.
+Call = tuple[int, tuple[Any, ...], dict[str, int]]
 
 
 @dataclass
@@ -93,15 +93,15 @@ def calls(batch: EventBatch) -> list[Call]:
         x, y = given.get("x", 0), given.get("y", 0)
         rest = given.keys() - {"x", "y"}
         if kind == EventKind.MOVE and not rest:
-            made.append(("move", (t, x, y), {}))
+            made.append((0, (t, x, y), {}))
         elif kind in (EventKind.BUTTON_DOWN, EventKind.BUTTON_UP) and rest <= {"code"}:
-            made.append(("button", (t, given.get("code", 0), kind == EventKind.BUTTON_DOWN, x, y), {}))
+            made.append((1, (t, given.get("code", 0), kind == EventKind.BUTTON_DOWN, x, y), {}))
         elif kind == EventKind.SCROLL and rest <= {"dx", "dy"}:
-            made.append(("scroll", (t, given.get("dx", 0), given.get("dy", 0), x, y), {}))
+            made.append((2, (t, given.get("dx", 0), given.get("dy", 0), x, y), {}))
         elif kind in (EventKind.KEY_DOWN, EventKind.KEY_UP) and given.keys() <= {"code"}:
-            made.append(("key", (t, given.get("code", 0), kind == EventKind.KEY_DOWN), {}))
+            made.append((3, (t, given.get("code", 0), kind == EventKind.KEY_DOWN), {}))
         else:
-            made.append(("event", (kind, t), given))
+            made.append((4, (kind, t), given))
     return made
 
 
@@ -125,12 +125,12 @@ def _live(batch: EventBatch, path: str) -> Way:
         with suppress(FileNotFoundError):
             os.unlink(path)
         with Writer(path) as writer:
-            bound = {name: getattr(writer, name) for name in ("move", "button", "scroll", "key", "event")}
-            for name, args, columns in made:
+            methods = (writer.move, writer.button, writer.scroll, writer.key, writer.event)
+            for which, args, columns in made:
                 if columns:
-                    bound[name](*args, **columns)
+                    methods[which](*args, **columns)
                 else:
-                    bound[name](*args)
+                    methods[which](*args)
         return path
 
     def read(path: str) -> EventBatch:

@@ -9,6 +9,7 @@ from ..entries import Anchor
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, kind_name
 from ..sinks.plain import plain, reason_name
+from ..sinks.selection import column_dtypes
 
 
 def summarise(reader: Reader, path: str, size: int | None) -> dict[str, Any]:
@@ -38,12 +39,12 @@ def summarise(reader: Reader, path: str, size: int | None) -> dict[str, Any]:
         "kinds": {kind_name(kind): count for kind, count in sorted(reader.kinds.items())},
         "columns": {
             name: {
-                "dtype": str(dtype),
+                "dtype": "mixed" if dtype is None else str(dtype),
                 "group": STANDARD_COLUMNS[name].group.name.lower() if name in STANDARD_COLUMNS else "user",
                 "bytes": stored.get(name, 0),
                 "bytes_per_event": stored.get(name, 0) / events if events else None,
             }
-            for name, dtype in reader.columns.items()
+            for name, dtype in column_dtypes(reader).items()
         },
         "gaps": _gaps(reader),
         "sources": [

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
+from ..errors import InvalidArgumentError, MissingExtraError
 from ..reader import Reader
 from .plain import dumps, entry_objects, plain
 from .selection import Column, select
@@ -67,13 +67,19 @@ class ForwardOnly:
         return False
 
 
-def arrow_schema(reader: Reader, columns: dict[str, np.dtype], entries: bool) -> Any:
+def arrow_schema(reader: Reader, columns: dict[str, np.dtype | None], entries: bool) -> Any:
     """Return the Arrow schema: the columns' own dtypes, and the stream's header and entries as JSON in its metadata.
 
     Without ``entries`` the contexts and payloads are left out: they may hold what somebody read or wrote. Gaps,
     sources and anchors are always there, since events mean little without them.
     """
     pa = import_pyarrow()
+    for name, dtype in columns.items():
+        if dtype is None:
+            raise InvalidArgumentError(
+                f"column {name!r}: found uint64 in one block and signed integers in another, "
+                "which no Arrow integer holds; allowed: the other columns, or csv and jsonl"
+            )
     metadata = {
         "evcodec.metadata": dumps(plain(reader.metadata)),
         "evcodec.governance": dumps(plain(reader.governance)),

@@ -28,7 +28,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return {"$bytes": base64.b64encode(value).decode()}
     if isinstance(value, Mapping):
-        if all(isinstance(key, str) for key in value):
+        # A map that looks like one of ours must not be taken for it.
+        if all(isinstance(key, str) for key in value) and not (
+            len(value) == 1 and next(iter(value))[:1] == "$"
+        ):
             return {key: plain(item) for key, item in value.items()}
         return {"$map": [[plain(key), plain(item)] for key, item in value.items()]}
     if isinstance(value, Iterable):
@@ -83,6 +86,7 @@ def stream_object(reader: Reader) -> dict[str, Any]:
 
 def entry_objects(reader: Reader, *, content: bool = True) -> Iterator[dict[str, Any]]:
     """Yield the entries of a stream as JSON objects; without ``content``, only those that hold no text of anybody's."""
-    for entry in reader.entries():
+    entries: Iterator[Entry] = reader.entries()
+    for entry in entries:
         if content or not isinstance(entry, (Context, Payload)):
             yield plain_entry(entry)

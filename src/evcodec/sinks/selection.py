@@ -10,16 +10,32 @@ import numpy.typing as npt
 
 from ..errors import InvalidArgumentError
 from ..reader import Reader
-from ..schema import STANDARD_COLUMNS
+from ..schema import STANDARD_COLUMNS, common_dtype
 
 Column = npt.NDArray[np.integer]
 
 
 class Selection(NamedTuple):
-    """The columns that will be written, and the blocks' events under them."""
+    """The columns that will be written, and the blocks' events under them.
 
-    schema: dict[str, np.dtype]
+    Where a dtype is None, each block keeps its own: they have none in common.
+    """
+
+    schema: dict[str, np.dtype | None]
     blocks: Iterator[list[Column]]
+
+
+def column_dtypes(reader: Reader) -> dict[str, np.dtype | None]:
+    """Return the columns of a recording; a dtype is None where blocks have no integer dtype in common."""
+    try:
+        return dict(reader.columns)
+    except InvalidArgumentError:
+        # uint64 here and signed there: rare enough to look at every block for it.
+        dtypes: dict[str, set[np.dtype]] = {}
+        for batch in reader.batches():
+            for name, column in batch.columns.items():
+                dtypes.setdefault(name, set()).add(column.dtype)
+        return {name: common_dtype(found) for name, found in dtypes.items()}
 
 
 def select(
@@ -36,14 +52,14 @@ def select(
     InvalidArgumentError
         A column was asked for that no block has and that is not a standard one.
     """
-    found = dict(reader.columns)
+    found = column_dtypes(reader)
     if columns is None:
-        schema = {name: np.dtype(dtype) for name, dtype in found.items()}
+        schema = found
     else:
         schema = {}
         for name in columns:
             if name in found:
-                schema[name] = np.dtype(found[name])
+                schema[name] = found[name]
             elif name in STANDARD_COLUMNS:
                 schema[name] = STANDARD_COLUMNS[name].dtype
             else:
@@ -55,7 +71,7 @@ def select(
 
 def _blocks(
     reader: Reader,
-    schema: dict[str, np.dtype],
+    schema: dict[str, np.dtype | None],
     kinds: Sequence[int] | None,
     start: int | None,
     stop: int | None,
@@ -67,18 +83,11 @@ def _blocks(
             continue
         have = batch.columns
         yield [
-            _widened(name, have[name], dtype) if name in have else np.zeros(len(batch), dtype)
+            _widened(have[name], dtype) if name in have else np.zeros(len(batch), dtype or np.uint8)
             for name, dtype in schema.items()
         ]
 
 
-def _widened(name: str, array: Column, dtype: np.dtype) -> Column:
-    """Return ``array`` as ``dtype``, which holds every value of the column; refuse to change one."""
-    if array.dtype == dtype:
-        return array
-    if not np.can_cast(array.dtype, dtype, "safe"):
-        raise InvalidArgumentError(
-            f"column {name!r}: found {array.dtype} in one block and {dtype} in another, "
-            "allowed: dtypes with a common integer dtype"
-        )
-    return array.astype(dtype)
+def _widened(array: Column, dtype: np.dtype | None) -> Column:
+    """Return ``array`` as ``dtype``, which holds every value of the column in all blocks."""
+    return array if dtype is None or array.dtype == dtype else array.astype(dtype, casting="safe")
