@@ -21,7 +21,8 @@ static int read_transform(ev_cursor *cursor, ev_level *level, ev_error *error) {
     level->scale = 1;
     if (!status && level->transform == EV_DELTA2) status = ev_get_svarint(cursor, &level->step, error);
     if (!status && level->transform != EV_NONE) status = ev_get_varint(cursor, &level->scale, error);
-    if (!status && level->scale == 0) return ev_fail(error, EV_CORRUPT, "scale of a sequence", 0, 1);
+    if (!status && (level->scale == 0 || level->scale > largest(level->bits)))
+        return ev_fail(error, EV_CORRUPT, "scale of a sequence", level->scale, largest(level->bits));
     return status;
 }
 

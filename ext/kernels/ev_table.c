@@ -21,8 +21,8 @@ static int read_bytes(ev_cursor *cursor, size_t length, const uint8_t **bytes, e
 static int read_name(ev_cursor *cursor, int in_index, ev_column *column, ev_error *error) {
     int status = ev_get_u8(cursor, &column->name_length, error);
     if (status) return status;
-    if (column->name_length < 1 || column->name_length > 64)
-        return ev_fail(error, EV_CORRUPT, "length of a column name", column->name_length, 64);
+    if (column->name_length < 1) return ev_fail(error, EV_CORRUPT, "length of a column name", 0, 1);
+    if (column->name_length > 64) return ev_fail(error, EV_LIMIT, "length of a column name", column->name_length, 64);
     status = read_bytes(cursor, column->name_length, &column->name, error);
     if (!status && !in_index) status = ev_get_u8(cursor, &column->group, error);
     return status;
@@ -80,6 +80,7 @@ int ev_read_parts(ev_cursor *cursor, const ev_part_use *use, ev_part *parts, uin
         parts[i].stored_length = parts[i].raw_length;
         if (!status && parts[i].codec) status = ev_get_varint(cursor, &parts[i].stored_length, error);
         if (status) return status;
+        if (parts[i].raw_length > EV_MAX_PART_BYTES) return ev_fail(error, EV_LIMIT, "raw length of a part", parts[i].raw_length, EV_MAX_PART_BYTES);
         if (parts[i].raw_length != use->used[i])
             return ev_fail(error, EV_CORRUPT, "raw length of a part", parts[i].raw_length, use->used[i]);
     }

@@ -6,6 +6,7 @@
 
 #define EV_MAX_COLUMNS 1024
 #define EV_MAX_KINDS 256
+#define EV_MAX_PART_BYTES 67108864
 
 /* Number of rows and how many of each of the table's kinds; kind_count is 0 in an index. */
 typedef struct {

@@ -290,6 +290,19 @@ class Block:
             self._tables.append(table)
             self._add_columns(table, group)
         self.dtypes = dict(sorted(self.dtypes.items(), key=_column_order))
+        self._check_head()
+
+    def _check_head(self) -> None:
+        """Check what the head says of columns that are missing; forget columns whose rows cannot be placed without kinds."""
+        if "t" not in self.dtypes and (self.t_min or self.t_max) and ColumnGroup.POINTER not in self.encrypted_groups:
+            raise CorruptDataError(f"{self._where}: times: found {self.t_min} to {self.t_max} without a t column, allowed: 0")
+        if "kind" in self.dtypes or not self.kinds.keys() - {0}:
+            return
+        if ColumnGroup.POINTER not in self.encrypted_groups:
+            raise CorruptDataError(f"{self._where}: kinds: found {list(self.kinds)} without a kind column, allowed: only kind 0")
+        for name, (table, at) in list(self._places.items()):
+            if 0 < table.columns[at][4] < self.events:
+                del self._places[name], self.dtypes[name], self.groups[name]
 
     def _add_columns(self, table: Table, group: int) -> None:
         for at, (id_, name, dtype, own_group, stored) in enumerate(table.columns):
@@ -338,7 +351,7 @@ class Block:
         places = [self._places[name][1] for name in names]
         partial = any(0 < table.columns[at][4] < self.events for at in places)
         if partial and "kind" not in arrays and "kind" not in names:
-            arrays["kind"] = self._kinds(table, names, places)
+            arrays["kind"] = self.decode(("kind",))["kind"]
         parts = _decompress(table, places, self._where)
         for name, at in zip(names, places, strict=True):
             array = out.get(name)
@@ -347,11 +360,6 @@ class Block:
             table.decode(at, parts, arrays.get("kind"), array)
             arrays[name] = array
             self._check(name, array)
-
-    def _kinds(self, table: Table, names: list[str], places: list[int]) -> np.ndarray:
-        if "kind" not in self._places:
-            raise CorruptDataError(f"{self._where}: columns {', '.join(names)}: found rows of some kinds, but no kind column to place them")
-        return self.decode(("kind",))["kind"]
 
     def _check(self, name: str, array: np.ndarray) -> None:
         """Check what the head says of a column against the column."""

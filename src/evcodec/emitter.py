@@ -9,7 +9,7 @@ from .block import Block, Columns, Level, encode_block
 from .entries import Entry
 from .framing import RecordType, pack_record
 from .index import Index, pack_index
-from .limits import MAX_ENTRIES_BYTES, MAX_INDEX_ROWS, MAX_PAYLOAD_BYTES
+from .limits import MAX_BLOCK_BYTES, MAX_ENTRIES_BYTES, MAX_INDEX_ROWS
 from .schema import ColumnGroup
 from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, pack_header
 
@@ -69,14 +69,13 @@ class StreamEmitter:
         return offset, len(record)
 
     def block(self, columns: Columns) -> None:
-        """Encode and write the columns of one block."""
-        payload = encode_block(columns, self._level)
-        if len(payload) > MAX_PAYLOAD_BYTES and len(next(iter(columns.values()))) > 1:
-            half = len(next(iter(columns.values()))) // 2  # too many wide columns of noise for one record
-            self.block({name: values[:half] for name, values in columns.items()})
-            self.block({name: values[half:] for name, values in columns.items()})
-            return
-        self.encoded_block(payload)
+        """Encode and write columns of one length as one block, or as several where one would be more than a reader takes."""
+        events = len(next(iter(columns.values()), ()))
+        size = sum(values.nbytes for values in columns.values())
+        pieces = min(-(-size // MAX_BLOCK_BYTES), events) or 1
+        for piece in range(pieces):
+            start, stop = events * piece // pieces, events * (piece + 1) // pieces
+            self.encoded_block(encode_block({name: values[start:stop] for name, values in columns.items()}, self._level))
 
     def encoded_block(self, payload: bytes) -> None:
         """Write a block that has been encoded."""

@@ -67,12 +67,8 @@ def _check_nesting(value: Any, where: str) -> None:
     """Raise LimitExceededError when arrays and maps stand more than MAX_NESTING deep in each other."""
     level = [value]
     for _ in range(MAX_NESTING + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (list, dict))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
+        level = [outer for outer in level if isinstance(outer, (list, dict))]
         if not level:
             return
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
     raise LimitExceededError(f"{where}: nesting: found more than {MAX_NESTING}, allowed: {MAX_NESTING}")

@@ -36,6 +36,14 @@ def _string_map(value: Any) -> str | None:
     return None if isinstance(value, Mapping) and all(isinstance(key, str) for key in value) else "a map with string keys"
 
 
+def _properties(value: Any) -> str | None:
+    if problem := _string_map(value):
+        return problem
+    if _integer(-16, 0)(value.get("scale_exponent", 0)):
+        return "a map whose scale_exponent is an integer from -16 to 0"
+    return None
+
+
 def _ratio(value: Any) -> str | None:
     valid = isinstance(value, (list, tuple)) and len(value) == 2 and not any(map(_integer(1, 2**63 - 1), value))
     return None if valid else "two integers of at least 1"
@@ -63,7 +71,7 @@ class _Field(NamedTuple):
 _TIME = _integer(*_INT64)
 _INDEX = _integer(1, 2**32 - 1)
 _FIELDS: dict[type[Entry], tuple[_Field, ...]] = {
-    Source: (_Field("index", _integer(1, 65535)), _Field("name", _string), _Field("properties", _string_map)),
+    Source: (_Field("index", _integer(1, 65535)), _Field("name", _string), _Field("properties", _properties)),
     Context: (_Field("index", _INDEX), _Field("context_type", _string, key="type"), _Field("value", _anything)),
     Gap: (
         _Field("reason", _integer(1, 255)),
@@ -206,13 +214,16 @@ def pack_entries(group: ColumnGroup, packed: Iterable[bytes], zstd_level: int) -
 
 def unpack_entries(payload: memoryview, where: str) -> list[Entry]:
     """Return the entries of a payload that this version knows; raise an EvcodecError that says what is wrong with it."""
-    if len(payload) < 4:
-        raise CorruptDataError(f"{where}: entries: found {len(payload)} bytes, allowed: at least 4")
-    group, storage, codec = payload[:3]
+    if len(payload) < 2:
+        raise CorruptDataError(f"{where}: entries: found {len(payload)} bytes, allowed: at least 2")
+    group, storage = payload[:2]
     if group not in (ColumnGroup.POINTER, ColumnGroup.CONTEXT):
         raise CorruptDataError(f"{where}: group of entries: found {group}, allowed: 0, 2")
     if storage:
         return []
+    if len(payload) < 4:
+        raise CorruptDataError(f"{where}: entries: found {len(payload)} bytes, allowed: at least 4")
+    codec = payload[2]
     if codec not in (compression.STORED, compression.ZSTD):
         raise UnsupportedVersionError(f"{where}: codec of entries: found {codec}, allowed in this version: 0, 1")
     raw_length, start = unpack_varint(payload, 3, where)
@@ -248,7 +259,10 @@ def _unpack_entry(item: Any, where: str) -> Entry | None:
     entry = cls(position=item[1], **values)
     if problem := _entry_problem(entry):
         raise CorruptDataError(f"{where}: {problem}")
-    return replace(entry, time_base=tuple(entry.time_base)) if isinstance(entry, VideoAnchor) else entry
+    if isinstance(entry, VideoAnchor):
+        numerator, denominator = entry.time_base
+        entry = replace(entry, time_base=(numerator, denominator))
+    return entry
 
 
 # ---- end ----
