@@ -43,7 +43,7 @@ def _as_column(name: str, values: Any) -> np.ndarray:
     if name in ("t", "kind"):
         assert standard is not None
         return _as_exactly(name, array, standard.dtype)
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _as_exactly(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -120,7 +120,7 @@ def read_column_head(data: memoryview, at: int, where: str) -> tuple[str, np.dty
 
 def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
     """Give every stream its part and return part count, part entries and part bytes."""
-    parts: list[bytearray | bytes] = []
+    parts: list[bytearray] = []
     noisy: list[bool] = []
     shared: dict[bool, int] = {}
     empty: list[tuple[_Encoded, int]] = []
@@ -131,7 +131,7 @@ def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
                 continue
             if len(data) >= _OWN_PART_BYTES and len(parts) < _MAX_OWN_PARTS:
                 part = len(parts)
-                parts.append(data)
+                parts.append(bytearray(data))
                 noisy.append(noise)
             else:
                 if noise not in shared:
@@ -145,10 +145,11 @@ def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
         column.description[part_at] = 0
     entries = bytearray(pack_varint(len(parts)))
     stored: list[bytes] = []
-    for data, noise in zip(parts, noisy, strict=True):
-        codec, kept = (compression.STORED, bytes(data)) if noise else compression.compress(bytes(data), level.zstd)
+    for part_bytes, noise in zip(parts, noisy, strict=True):
+        raw = bytes(part_bytes)
+        codec, kept = (compression.STORED, raw) if noise else compression.compress(raw, level.zstd)
         entries.append(codec)
-        entries += pack_varint(len(data))
+        entries += pack_varint(len(raw))
         if codec != compression.STORED:
             entries += pack_varint(len(kept))
         stored.append(kept)
@@ -305,8 +306,8 @@ class Block:
                 del self._places[name], self.dtypes[name], self.groups[name]
 
     def _add_columns(self, table: Table, group: int) -> None:
-        for at, (id_, name, dtype, own_group, stored) in enumerate(table.columns):
-            name = _NAMES_BY_ID[id_] if id_ else name
+        for at, (id_, own_name, dtype, own_group, stored) in enumerate(table.columns):
+            name = own_name or _NAMES_BY_ID[id_]
             expected = STANDARD_COLUMNS[name].group if id_ else own_group
             if expected != group or (not id_ and name in STANDARD_COLUMNS):
                 raise CorruptDataError(f"{self._where}: column {name!r}: found in group {group}, allowed: {expected}, by its number")

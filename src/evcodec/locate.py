@@ -65,7 +65,7 @@ def read_record(source: SeekableInput, place: RecordPlace) -> Record:
 class _Stream(NamedTuple):
     position: int
     header: Header
-    index: Index
+    contents: Index
 
 
 class Locator:
@@ -90,7 +90,7 @@ class Locator:
         self._places = [
             RecordPlace(number, stream.position + row.offset, *row[1:])
             for number, stream in enumerate(self._streams)
-            for row in stream.index.rows
+            for row in stream.contents.rows
         ]
 
     @property
@@ -124,11 +124,11 @@ class Locator:
     def kinds(self) -> Counter[int]:
         """Return the number of events by kind."""
         self.raise_damage()
-        return sum((stream.index.kinds for stream in self._streams), Counter())
+        return sum((stream.contents.kinds for stream in self._streams), Counter())
 
     def columns(self) -> dict[tuple[str, np.dtype], None]:
         """Return name and dtype of all columns."""
-        return dict.fromkeys(key for stream in self._streams for key in stream.index.columns)
+        return dict.fromkeys(key for stream in self._streams for key in stream.contents.columns)
 
     # ---- by index ----
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from .errors import InvalidArgumentError, WriteFailedError
 
@@ -109,7 +109,7 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
         path = Path(target)
         if mode == "a" and not path.exists():
             mode = "x"
-        file: BinaryIO = path.open(_MODES[mode], buffering=0)
+        file = cast(BinaryIO, path.open(_MODES[mode], buffering=0))
         regular = file.seekable() and path.is_file()
         return Output(file, str(path), path if regular else None, owned=True, fsync=fsync and regular)
     if not hasattr(target, "write") or isinstance(target, io.TextIOBase):

@@ -18,7 +18,8 @@ from .inputs import PipeInput, open_input
 from .limits import DEFAULT_BLOCK_BYTES
 from .locate import Locator, RecordPlace, read_record
 from .scan import Problem, StreamRecord, StreamScanner
-from .schema import STANDARD_COLUMNS, common_dtype
+from .schema import STANDARD_COLUMNS
+from .select import Filter, Gatherer, as_int, decode_matching, make_filter, shared_dtype, unknown_columns
 from .wire import Header, unpack_entries
 
 _EntryT = TypeVar("_EntryT", bound=Entry)
@@ -34,70 +35,6 @@ class BlockInfo(NamedTuple):
     t_min: int
     t_max: int
     kinds: int
-
-
-class _Filter(NamedTuple):
-    """What of the events was asked for."""
-
-    columns: tuple[str, ...] | None
-    kinds: frozenset[int] | None
-    start: int | None
-    stop: int | None
-
-    def may_match(self, kinds: int, t_min: int, t_max: int) -> bool:
-        """Tell whether a block with these kinds (as bits) and this range of time may hold what was asked for."""
-        if self.kinds is not None and not any(kinds >> min(kind, 63) & 1 for kind in self.kinds):
-            return False
-        return (self.start is None or t_max >= self.start) and (self.stop is None or t_min < self.stop)
-
-    def passes_whole(self, block: Block) -> bool:
-        """Tell whether every event of the block was asked for."""
-        if self.kinds is not None and not self.kinds.issuperset(block.kinds):
-            return False
-        return (self.start is None or block.t_min >= self.start) and (self.stop is None or block.t_max < self.stop)
-
-    def rows(self, block: Block, arrays: dict[str, np.ndarray]) -> np.ndarray:
-        """Return a mask of the events that were asked for."""
-        mask = np.ones(block.events, bool)
-        if self.kinds is not None:
-            allowed = np.zeros(256, bool)
-            allowed[list(self.kinds)] = True
-            mask &= allowed[arrays["kind"]] if "kind" in arrays else allowed[0]
-        t = arrays.get("t", np.zeros(1, np.int64))
-        if self.start is not None and block.t_min < self.start:
-            mask &= t >= self.start
-        if self.stop is not None and block.t_max >= self.stop:
-            mask &= t < self.stop
-        return mask
-
-    def columns_of(self, block: Block) -> list[str]:
-        """Return the columns of a block that were asked for."""
-        return [name for name in block.dtypes if self.columns is None or name in self.columns]
-
-
-def _make_filter(columns: Collection[str] | None, kinds: Iterable[int] | None, start: int | None, stop: int | None) -> _Filter:
-    if isinstance(columns, str):
-        raise InvalidArgumentError(f"columns: found the string {columns!r}, allowed: several names, such as ({columns!r},)")
-    names = None if columns is None else tuple(dict.fromkeys(columns))
-    if names is not None and not all(isinstance(name, str) for name in names):
-        raise InvalidArgumentError("columns: allowed: names of columns")
-    if isinstance(kinds, (int, np.integer)):
-        kinds = (int(kinds),)
-    wanted = None if kinds is None else frozenset(_as_int("kinds", kind) for kind in kinds)
-    if wanted and not (0 <= min(wanted) and max(wanted) <= 255):
-        raise InvalidArgumentError(f"kinds: found {sorted(wanted)}, allowed: 0 to 255")
-    return _Filter(
-        names,
-        wanted,
-        None if start is None else _as_int("start", start),
-        None if stop is None else _as_int("stop", stop),
-    )
-
-
-def _as_int(name: str, value: Any) -> int:
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        return int(value)
-    raise InvalidArgumentError(f"{name}: found {type(value).__name__}, allowed: integers")
 
 
 class Reader:
@@ -131,7 +68,7 @@ class Reader:
     def __init__(self, source: Any, *, on_error: str = "raise", max_block_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
         if on_error not in ("raise", "skip"):
             raise InvalidArgumentError(f"on_error: found {on_error!r}, allowed: 'raise', 'skip'")
-        if _as_int("max_block_bytes", max_block_bytes) < 1:
+        if as_int("max_block_bytes", max_block_bytes) < 1:
             raise InvalidArgumentError(f"max_block_bytes: found {max_block_bytes}, allowed: 1 or more")
         self._skip_damage = on_error == "skip"
         self._max_block_bytes = max_block_bytes
@@ -234,7 +171,7 @@ class Reader:
         dtypes: dict[str, set[np.dtype]] = {}
         for name, dtype in self._summary().columns:
             dtypes.setdefault(name, set()).add(dtype)
-        return {name: _shared_dtype(name, found) for name, found in dtypes.items()}
+        return {name: shared_dtype(name, found) for name, found in dtypes.items()}
 
     @property
     def blocks(self) -> list[BlockInfo]:
@@ -253,7 +190,7 @@ class Reader:
         A part that several columns share is divided by what each has in it before compression.
         """
         sizes: Counter[str] = Counter()
-        for block in self._blocks(_make_filter(None, None, None, None)):
+        for block in self._blocks(make_filter(None, None, None, None)):
             sizes.update(block.column_bytes())
         sizes["(records)"] = self._seekable().size() - sum(sizes.values())
         return dict(sizes)
@@ -346,8 +283,8 @@ class Reader:
         CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
             At damage, unless it is skipped.
         """
-        chosen = _make_filter(columns, kinds, start, stop)
-        gathered = _Gatherer(chosen, sum(place.events for place in self._places(chosen)))
+        chosen = make_filter(columns, kinds, start, stop)
+        gathered = Gatherer(chosen, sum(place.events for place in self._places(chosen)))
         for block in self._blocks(chosen):
             self._guarded(0, gathered.add, block)
         return gathered.finish()
@@ -360,13 +297,13 @@ class Reader:
         stop: int | None = None,
     ) -> Iterator[EventBatch]:
         """Yield the events that match, a batch for each block that has any, in order; arguments and errors as in `read`."""
-        return self._batches(_make_filter(columns, kinds, start, stop))
+        return self._batches(make_filter(columns, kinds, start, stop))
 
-    def _batches(self, chosen: _Filter) -> Iterator[EventBatch]:
+    def _batches(self, chosen: Filter) -> Iterator[EventBatch]:
         found = chosen.columns is None
         for block in self._blocks(chosen):
-            batch = self._guarded(0, _decode_matching, block, chosen)
-            found = found or not _unknown(chosen, set(block.dtypes))
+            batch = self._guarded(0, decode_matching, block, chosen)
+            found = found or not unknown_columns(chosen, set(block.dtypes))
             if batch is not None and len(batch):
                 yield batch
         if not found and chosen.columns is not None:
@@ -377,7 +314,7 @@ class Reader:
     def _known_columns(self) -> Collection[tuple[str, np.dtype]]:
         return self._pipe_summary.columns if isinstance(self._input, PipeInput) else self._locator.columns()
 
-    def _places(self, chosen: _Filter) -> list[RecordPlace]:
+    def _places(self, chosen: Filter) -> list[RecordPlace]:
         if isinstance(self._input, PipeInput):
             return []
         return [
@@ -386,7 +323,7 @@ class Reader:
             if place.type == RecordType.BLOCK and chosen.may_match(place.kinds, place.t_min, place.t_max)
         ]
 
-    def _blocks(self, chosen: _Filter) -> Iterator[Block]:
+    def _blocks(self, chosen: Filter) -> Iterator[Block]:
         """Yield the blocks that may hold what was asked for, then raise for damage that ended the walk."""
         if isinstance(self._input, PipeInput):
             yield from self._pipe_blocks()
@@ -464,117 +401,6 @@ class _Summary:
         self.add(block)
         self.kinds.update(block.kinds)
         self.columns.update(dict.fromkeys(block.dtypes.items()))
-
-
-def _shared_dtype(name: str, dtypes: set[np.dtype]) -> np.dtype:
-    dtype = common_dtype(dtypes)
-    if dtype is None:
-        raise InvalidArgumentError(
-            f"column {name!r}: found uint64 in one block and signed integers in another, allowed: dtypes with a common integer dtype; "
-            "batches() gives each block in its own"
-        )
-    return dtype
-
-
-def _unknown(chosen: _Filter, known: Collection[str]) -> list[str]:
-    return [name for name in chosen.columns or () if name not in known and name not in STANDARD_COLUMNS]
-
-
-def _with_missing(chosen: _Filter, arrays: dict[str, np.ndarray], length: int) -> EventBatch:
-    """Return a batch of the columns asked for, in that order; standard ones that are missing are zero."""
-    if chosen.columns is not None:
-        arrays = {
-            name: arrays[name] if name in arrays else np.zeros(length, STANDARD_COLUMNS[name].dtype)
-            for name in chosen.columns
-            if name in arrays or name in STANDARD_COLUMNS
-        }
-    return EventBatch._from_arrays(arrays, length)
-
-
-def _decode_matching(block: Block, chosen: _Filter) -> EventBatch:
-    """Return the events of a block that were asked for."""
-    if not chosen.may_match(sum(1 << min(kind, 63) for kind in block.kinds), block.t_min, block.t_max) or not block.events:
-        return EventBatch()
-    names = chosen.columns_of(block)
-    if chosen.passes_whole(block):
-        return _with_missing(chosen, block.decode(names), block.events)
-    extra = [name for name in ("t", "kind") if name in block.dtypes and name not in names]
-    arrays = block.decode(names + extra)
-    rows = chosen.rows(block, arrays)
-    length = int(np.count_nonzero(rows))
-    return _with_missing(chosen, {name: arrays[name][rows] for name in names}, length)
-
-
-class _Gatherer:
-    """Puts the events of blocks into one array a column, decoding in place where it can."""
-
-    def __init__(self, chosen: _Filter, capacity: int) -> None:
-        self._chosen = chosen
-        self._capacity = capacity
-        self._length = 0
-        self._arrays: dict[str, np.ndarray] = {}
-        self._known: set[str] = set()
-
-    def add(self, block: Block) -> None:
-        """Add the matching events of a block."""
-        chosen = self._chosen
-        self._known.update(block.dtypes)
-        for name in chosen.columns_of(block):
-            self._prepare(name, block.dtypes[name])
-        if not block.events:
-            return
-        if chosen.passes_whole(block) and self._length + block.events <= self._capacity:
-            self._decode_in_place(block)
-        else:
-            batch = _decode_matching(block, chosen)
-            self._reserve(self._length + len(batch))
-            for name, array in self._arrays.items():
-                array[self._length : self._length + len(batch)] = batch.columns[name] if name in batch.columns else 0
-            self._length += len(batch)
-
-    def _decode_in_place(self, block: Block) -> None:
-        stop = self._length + block.events
-        names = self._chosen.columns_of(block)
-        out = {name: self._arrays[name][self._length : stop] for name in names if self._arrays[name].dtype == block.dtypes[name]}
-        for name, array in block.decode(names, out).items():
-            if name not in out:
-                self._arrays[name][self._length : stop] = array
-        for name, array in self._arrays.items():
-            if name not in block.dtypes:
-                array[self._length : stop] = 0
-        self._length = stop
-
-    def _prepare(self, name: str, dtype: np.dtype) -> None:
-        """Have an array for a column that holds this dtype."""
-        array = self._arrays.get(name)
-        if array is None:
-            array = np.empty(self._capacity, dtype)
-            array[: self._length] = 0
-            self._arrays[name] = array
-        elif array.dtype != dtype:
-            self._arrays[name] = array.astype(_shared_dtype(name, {array.dtype, dtype}), copy=False)
-
-    def _reserve(self, length: int) -> None:
-        if length <= self._capacity:
-            return
-        self._capacity = max(length, 2 * self._capacity)
-        for name, array in self._arrays.items():
-            grown = np.empty(self._capacity, array.dtype)
-            grown[: self._length] = array[: self._length]
-            self._arrays[name] = grown
-
-    def finish(self) -> EventBatch:
-        """Return what was gathered."""
-        if missing := _unknown(self._chosen, self._known):
-            known = sorted({*STANDARD_COLUMNS, *self._known})
-            raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(known)}")
-        length = self._length
-        arrays = {
-            # A few events out of many must not keep the memory of all.
-            name: array[:length] if 2 * length >= len(array) else array[:length].copy()
-            for name, array in self._arrays.items()
-        }
-        return _with_missing(self._chosen, arrays, length)
 
 
 def decode(data: Any) -> EventBatch:

@@ -1,0 +1,194 @@
+"""Which events of which blocks were asked for, and putting them together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .batch import EventBatch
+from .block import Block
+from .errors import InvalidArgumentError
+from .schema import STANDARD_COLUMNS, common_dtype
+
+
+class Filter(NamedTuple):
+    """What of the events was asked for."""
+
+    columns: tuple[str, ...] | None
+    kinds: frozenset[int] | None
+    start: int | None
+    stop: int | None
+
+    def may_match(self, kinds: int, t_min: int, t_max: int) -> bool:
+        """Tell whether a block with these kinds (as bits) and this range of time may hold what was asked for."""
+        if self.kinds is not None and not any(kinds >> min(kind, 63) & 1 for kind in self.kinds):
+            return False
+        return (self.start is None or t_max >= self.start) and (self.stop is None or t_min < self.stop)
+
+    def passes_whole(self, block: Block) -> bool:
+        """Tell whether every event of the block was asked for."""
+        if self.kinds is not None and not self.kinds.issuperset(block.kinds):
+            return False
+        return (self.start is None or block.t_min >= self.start) and (self.stop is None or block.t_max < self.stop)
+
+    def rows(self, block: Block, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        """Return a mask of the events that were asked for."""
+        mask = np.ones(block.events, bool)
+        if self.kinds is not None:
+            allowed = np.zeros(256, bool)
+            allowed[list(self.kinds)] = True
+            mask &= allowed[arrays["kind"]] if "kind" in arrays else allowed[0]
+        t = arrays.get("t", np.zeros(1, np.int64))
+        if self.start is not None and block.t_min < self.start:
+            mask &= t >= self.start
+        if self.stop is not None and block.t_max >= self.stop:
+            mask &= t < self.stop
+        return mask
+
+    def columns_of(self, block: Block) -> list[str]:
+        """Return the columns of a block that were asked for."""
+        return [name for name in block.dtypes if self.columns is None or name in self.columns]
+
+
+def make_filter(
+    columns: Collection[str] | None, kinds: Iterable[int] | None, start: int | None, stop: int | None
+) -> Filter:
+    """Return the filter for what a user asked for; raise InvalidArgumentError if that is not allowed."""
+    if isinstance(columns, str):
+        raise InvalidArgumentError(f"columns: found the string {columns!r}, allowed: several names, such as ({columns!r},)")
+    names = None if columns is None else tuple(dict.fromkeys(columns))
+    if names is not None and not all(isinstance(name, str) for name in names):
+        raise InvalidArgumentError("columns: allowed: names of columns")
+    if isinstance(kinds, (int, np.integer)):
+        kinds = (int(kinds),)
+    wanted = None if kinds is None else frozenset(as_int("kinds", kind) for kind in kinds)
+    if wanted and not (0 <= min(wanted) and max(wanted) <= 255):
+        raise InvalidArgumentError(f"kinds: found {sorted(wanted)}, allowed: 0 to 255")
+    return Filter(
+        names,
+        wanted,
+        None if start is None else as_int("start", start),
+        None if stop is None else as_int("stop", stop),
+    )
+
+
+def as_int(name: str, value: Any) -> int:
+    """Return an integer argument as an int; raise InvalidArgumentError if it is none."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    raise InvalidArgumentError(f"{name}: found {type(value).__name__}, allowed: integers")
+
+
+def shared_dtype(name: str, dtypes: set[np.dtype]) -> np.dtype:
+    """Return the dtype of a column that blocks store under several; raise InvalidArgumentError if there is none."""
+    dtype = common_dtype(dtypes)
+    if dtype is None:
+        raise InvalidArgumentError(
+            f"column {name!r}: found uint64 in one block and signed integers in another, allowed: dtypes with a common integer dtype; "
+            "batches() gives each block in its own"
+        )
+    return dtype
+
+
+def unknown_columns(chosen: Filter, known: Collection[str]) -> list[str]:
+    """Return the names asked for that are neither known nor standard."""
+    return [name for name in chosen.columns or () if name not in known and name not in STANDARD_COLUMNS]
+
+
+def _with_missing(chosen: Filter, arrays: dict[str, np.ndarray], length: int) -> EventBatch:
+    """Return a batch of the columns asked for, in that order; standard ones that are missing are zero."""
+    if chosen.columns is not None:
+        arrays = {
+            name: arrays[name] if name in arrays else np.zeros(length, STANDARD_COLUMNS[name].dtype)
+            for name in chosen.columns
+            if name in arrays or name in STANDARD_COLUMNS
+        }
+    return EventBatch._from_arrays(arrays, length)
+
+
+def decode_matching(block: Block, chosen: Filter) -> EventBatch:
+    """Return the events of a block that were asked for."""
+    if not chosen.may_match(sum(1 << min(kind, 63) for kind in block.kinds), block.t_min, block.t_max) or not block.events:
+        return EventBatch()
+    names = chosen.columns_of(block)
+    if chosen.passes_whole(block):
+        return _with_missing(chosen, block.decode(names), block.events)
+    extra: list[str] = [name for name in ("t", "kind") if name in block.dtypes and name not in names]
+    arrays = block.decode(names + extra)
+    rows = chosen.rows(block, arrays)
+    length = int(np.count_nonzero(rows))
+    return _with_missing(chosen, {name: arrays[name][rows] for name in names}, length)
+
+
+class Gatherer:
+    """Puts the events of blocks into one array a column, decoding in place where it can."""
+
+    def __init__(self, chosen: Filter, capacity: int) -> None:
+        self._chosen = chosen
+        self._capacity = capacity
+        self._length = 0
+        self._arrays: dict[str, np.ndarray] = {}
+        self._known: set[str] = set()
+
+    def add(self, block: Block) -> None:
+        """Add the matching events of a block."""
+        chosen = self._chosen
+        self._known.update(block.dtypes)
+        for name in chosen.columns_of(block):
+            self._prepare(name, block.dtypes[name])
+        if not block.events:
+            return
+        if chosen.passes_whole(block) and self._length + block.events <= self._capacity:
+            self._decode_in_place(block)
+        else:
+            batch = decode_matching(block, chosen)
+            self._reserve(self._length + len(batch))
+            for name, array in self._arrays.items():
+                array[self._length : self._length + len(batch)] = batch.columns[name] if name in batch.columns else 0
+            self._length += len(batch)
+
+    def _decode_in_place(self, block: Block) -> None:
+        stop = self._length + block.events
+        names = self._chosen.columns_of(block)
+        out = {name: self._arrays[name][self._length : stop] for name in names if self._arrays[name].dtype == block.dtypes[name]}
+        for name, array in block.decode(names, out).items():
+            if name not in out:
+                self._arrays[name][self._length : stop] = array
+        for name, array in self._arrays.items():
+            if name not in block.dtypes:
+                array[self._length : stop] = 0
+        self._length = stop
+
+    def _prepare(self, name: str, dtype: np.dtype) -> None:
+        """Have an array for a column that holds this dtype."""
+        array = self._arrays.get(name)
+        if array is None:
+            array = np.empty(self._capacity, dtype)
+            array[: self._length] = 0
+            self._arrays[name] = array
+        elif array.dtype != dtype:
+            self._arrays[name] = array.astype(shared_dtype(name, {array.dtype, dtype}), copy=False)
+
+    def _reserve(self, length: int) -> None:
+        if length <= self._capacity:
+            return
+        self._capacity = max(length, 2 * self._capacity)
+        for name, array in self._arrays.items():
+            grown = np.empty(self._capacity, array.dtype)
+            grown[: self._length] = array[: self._length]
+            self._arrays[name] = grown
+
+    def finish(self) -> EventBatch:
+        """Return what was gathered."""
+        if missing := unknown_columns(self._chosen, self._known):
+            known = sorted({*STANDARD_COLUMNS, *self._known})
+            raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(known)}")
+        length = self._length
+        arrays = {
+            # A few events out of many must not keep the memory of all.
+            name: array[:length] if 2 * length >= len(array) else array[:length].copy()
+            for name, array in self._arrays.items()
+        }
+        return _with_missing(self._chosen, arrays, length)
