@@ -1,4 +1,4 @@
-# make demo | test | lint | types | sanitize | clean | help
+# make demo | test | lint | types | bench | bench-quick | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes.
 #   make test VENV=/elsewhere/venv PYTHON=python3.13 ARGS="-k reader"
@@ -18,7 +18,7 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types sanitize clean
+.PHONY: help demo test lint types bench bench-quick sanitize clean
 
 help:
 	@sed -n '1,7s/^# *//p' Makefile
@@ -36,6 +36,12 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/stubtest --allowlist .ci/stubtest-allow.txt $(or $(STUBS),$(error no stubs found))
+
+bench: $(VENV)/.dev
+	$(VENV)/bin/python -m benchmarks.compare $(ARGS)
+
+bench-quick: $(VENV)/.dev
+	$(VENV)/bin/python -m benchmarks.compare --rounds 1 --events 100000 $(ARGS)
 
 $(VENV)/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "evcodec needs Python 3.11 or later: make PYTHON=/path/to/python3" >&2; exit 1; }

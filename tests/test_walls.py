@@ -32,7 +32,7 @@ LAYERS = (
     ("wire",),
     ("block",),
     ("index",),
-    ("emitter", "scan"),
+    ("emitter", "scan", "select"),
     ("locate", "sealing"),
     ("resume", "rewrite"),
     ("reader",),

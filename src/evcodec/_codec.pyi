@@ -8,6 +8,7 @@ def time_range(t: Any) -> tuple[int, int]: ...
 def encode_sequence(
     values: Any, signed: bool, sample: int, candidates: int
 ) -> list[tuple[bytearray, list[tuple[int, bytes, bool]]]]: ...
+
 @final
 class BlockHead:
     @property
