@@ -252,7 +252,9 @@ def test_every_truncation_keeps_whole_lines() -> None:
         count = sum(len(item) for item in items if isinstance(item, EventBatch))
         if cut == len(text) - 1:
             assert (error, count) == (None, 2)
-            assert session.losses == ["<input>:2: the last line has no line end; taken as complete"]
+            assert session.losses == [
+                "line 2: whether it was cut, for it has no line end; it was taken as complete"
+            ]
         else:
             assert (error is not None, count) == (cut > len(MOVE), 1)
 

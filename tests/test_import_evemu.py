@@ -129,7 +129,7 @@ def test_file_that_ends_inside_a_line() -> None:
         list(open_evemu(io.BytesIO((GOOD + GOOD[:15]).encode())).items)
     session = open_evemu(io.BytesIO((GOOD + GOOD.strip()).encode()))
     assert sum(len(item) for item in session.items if isinstance(item, EventBatch)) == 2
-    assert session.losses == ["<input>:2: the last line has no line end; taken as complete"]
+    assert session.losses == ["line 2: whether it was cut, for it has no line end; it was taken as complete"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from .decimals import (
     parse_seconds_column,
     split_seconds,
 )
-from .lines import LineBlock, bad_line, decode_text, read_line_blocks
+from .lines import LineBlock, bad_line, decode_text, no_line_end, read_line_blocks
 from .session import Input, Session
 
 HEADER = b"record timestamp,client timestamp,button,state,x,y"
@@ -101,7 +101,7 @@ def _items(source: Input, losses: list[str]) -> Iterator[EventBatch | Entry]:
                     raise rows.error
                 after += data.count(b"\n")
                 if not complete:
-                    losses.append(f"{source.name}:{after}: the last line has no line end; taken as complete")
+                    losses.append(no_line_end(after))
             if not empty_line and after < block.first_line + block.data.count(b"\n"):
                 empty_line = after
     finally:

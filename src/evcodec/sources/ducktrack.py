@@ -16,7 +16,7 @@ from ..schema import EventKind
 from .contexts import Definitions
 from .decimals import INT64_MAX, INT64_MIN, parse_decimal, parse_scaled, split_seconds
 from .jsontext import NumberText, is_plain, json_type, parse_object
-from .lines import Line, bad_line, read_lines
+from .lines import Line, bad_line, no_line_end, read_lines
 from .rows import BATCH_EVENTS, Row, RowBuffer, in_batches
 from .session import Input, Session
 
@@ -73,7 +73,7 @@ def _messages(source: Input, losses: list[str]) -> Iterator[Message]:
         except ValueError as error:
             raise bad_line(source.name, line.number, line.complete, str(error)) from None
         if not line.complete:
-            losses.append(f"{source.name}:{line.number}: the last line has no line end; taken as complete")
+            losses.append(no_line_end(line.number))
         yield line, message
 
 

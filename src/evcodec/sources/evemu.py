@@ -13,7 +13,7 @@ from ..entries import Entry
 from ..schema import EventKind, ScrollSource
 from .contexts import Definitions
 from .decimals import split_seconds
-from .lines import Line, bad_line, read_lines
+from .lines import Line, bad_line, no_line_end, read_lines
 from .rows import Row, RowBuffer, in_batches
 from .session import Input, Session
 
@@ -131,11 +131,10 @@ class _Importer:
         found = []
         if self._comments:
             found.append(
-                f"{self._name}: comments behind the numbers of {self._comments} event lines "
-                "(evemu makes them from the numbers): not carried"
+                f"comments behind the numbers of {self._comments} event lines (evemu makes them from the numbers)"
             )
         if self._unfinished:
-            found.append(f"{self._name}:{self._unfinished}: the last line has no line end; taken as complete")
+            found.append(no_line_end(self._unfinished))
         return found
 
     def _event(self, text: str) -> Row:

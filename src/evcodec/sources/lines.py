@@ -107,3 +107,8 @@ def bad_line(name: str, number: int, complete: bool, problem: str) -> CorruptDat
     if complete:
         return CorruptDataError(f"{name}:{number}: {problem}")
     return TruncatedDataError(f"{name}:{number}: the file ends inside this line: {problem}")
+
+
+def no_line_end(number: int) -> str:
+    """Return what ``losses`` say of a last line that may have been cut where nobody can see it."""
+    return f"line {number}: whether it was cut, for it has no line end; it was taken as complete"

@@ -194,8 +194,7 @@ class _Importer:
     def _payload(self, payload_type: str, data: Any, size: int) -> int:
         if size > MAX_DATA_BYTES:
             self._losses.append(
-                f"{self._name}: {payload_type} of {size} bytes after {self._messages} messages: "
-                f"larger than {MAX_DATA_BYTES} bytes, not carried"
+                f"{payload_type} of {size} bytes after {self._messages} messages: larger than {MAX_DATA_BYTES} bytes"
             )
             return 0
         return self.definitions.payload(payload_type, data, self._t)
