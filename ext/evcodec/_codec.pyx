@@ -312,7 +312,8 @@ cdef class Table:
         kinds : contiguous uint8 buffer of all rows, or None
             Needed when not all rows are stored.
         out : contiguous writable buffer
-            One integer of the column's dtype for each row.
+            One integer of the column's dtype for each row, all 0 before: rows that are not stored stay untouched, so that memory that
+            the operating system gave as zeros is never written.
         """
         if column >= self.column_count or len(parts) != <Py_ssize_t>self.part_count:
             raise IndexError(f"column {column} of {self.column_count}, {len(parts)} parts of {self.part_count}")
@@ -322,7 +323,6 @@ cdef class Table:
         if <size_t>to.view.len != self.rows * size or <size_t>to.view.itemsize != size:
             raise ValueError(f"column {column}: out has {to.view.len} bytes, needed: {self.rows * size}")
         if not chosen.stored:
-            memset(to.view.buf, 0, to.view.len)
             return
         cdef const uint8_t *starts[255]
         self._find_parts(chosen, parts, starts)
@@ -343,7 +343,7 @@ cdef class Table:
             memset(selected, 0, 256)
             for i in range(self.head.head.kind_count):
                 selected[self.head.head.kinds[i]] = chosen.mask[i // 8] >> (i % 8) & 1
-            stored = _Scratch(chosen.stored * size)
+            stored = _Scratch((chosen.stored + 1) * size)
             with nogil:
                 status = ev_decode(&chosen.sequence, starts, stored.at, scratch.at, &error)
                 if not status:

@@ -20,6 +20,26 @@ void ev_range(const int64_t *values, size_t count, int64_t *low, int64_t *high) 
     *high = most;
 }
 
+enum { MAX_SPARSE_KINDS = 8, GROUP = 64 };
+
+/* The selected kinds, when they are few; else 0. */
+static unsigned list_kinds(const uint8_t selected[256], uint8_t list[MAX_SPARSE_KINDS]) {
+    unsigned count = 0;
+    for (unsigned kind = 0; kind < 256; kind++) {
+        if (!selected[kind]) continue;
+        if (count == MAX_SPARSE_KINDS) return 0;
+        list[count++] = (uint8_t)kind;
+    }
+    return count;
+}
+
+/* Flag which of GROUP kinds are in the list: comparisons that a compiler turns into a few vector operations. */
+static void flag_listed(const uint8_t *kinds, const uint8_t *list, unsigned listed, uint8_t flags[GROUP]) {
+    for (unsigned i = 0; i < GROUP; i++) flags[i] = kinds[i] == list[0];
+    for (unsigned k = 1; k < listed; k++)
+        for (unsigned i = 0; i < GROUP; i++) flags[i] |= kinds[i] == list[k];
+}
+
 #define EV_BITS 8
 #include "ev_kinds_lanes.h"
 #define EV_BITS 16
@@ -50,14 +70,12 @@ size_t ev_gather(const void *values, size_t size, const uint8_t *kinds, size_t c
 
 int ev_scatter(const void *stored, size_t stored_count, size_t size, const uint8_t *kinds, size_t count,
                const uint8_t selected[256], void *out, ev_error *error) {
-    size_t wanted = 0;
-    for (size_t i = 0; i < count; i++) wanted += selected[kinds[i]];
-    if (wanted != stored_count) return ev_fail(error, EV_CORRUPT, "rows of the kinds of a mask", wanted, stored_count);
+    size_t found;
     switch (size) {
-    case 1: scatter8(stored, kinds, count, selected, out); break;
-    case 2: scatter16(stored, kinds, count, selected, out); break;
-    case 4: scatter32(stored, kinds, count, selected, out); break;
-    default: scatter64(stored, kinds, count, selected, out); break;
+    case 1: found = scatter8(stored, stored_count, kinds, count, selected, out); break;
+    case 2: found = scatter16(stored, stored_count, kinds, count, selected, out); break;
+    case 4: found = scatter32(stored, stored_count, kinds, count, selected, out); break;
+    default: found = scatter64(stored, stored_count, kinds, count, selected, out); break;
     }
-    return EV_OK;
+    return found == stored_count ? EV_OK : ev_fail(error, EV_CORRUPT, "rows of the kinds of a mask", found, stored_count);
 }

@@ -13,8 +13,8 @@ void ev_kinds_with_values(const void *values, size_t size, const uint8_t *kinds,
 /* Copy the values of the rows whose kind is selected (1, else 0), in order; returns how many. `out` has room for them. */
 size_t ev_gather(const void *values, size_t size, const uint8_t *kinds, size_t count, const uint8_t selected[256], void *out);
 
-/* The reverse: rows whose kind is not selected become 0. `stored` values are there; returns EV_CORRUPT unless
- * exactly as many rows are selected. */
+/* The reverse, into rows that are 0. There are `stored_count` values, and room for one more behind them that may be read; returns EV_CORRUPT
+ * unless exactly as many rows are selected. */
 int ev_scatter(const void *stored, size_t stored_count, size_t size, const uint8_t *kinds, size_t count,
                const uint8_t selected[256], void *out, ev_error *error);
 

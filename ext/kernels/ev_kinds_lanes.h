@@ -15,13 +15,44 @@ static size_t LANE_NAME(gather)(const void *from, const uint8_t *kinds, size_t c
     return found;
 }
 
-static void LANE_NAME(scatter)(const void *from, const uint8_t *kinds, size_t count, const uint8_t selected[256], void *to) {
+/* Few rows are selected: eight at a time are passed over when none of them is. */
+static size_t LANE_NAME(scatter_sparse)(const LANE *stored, size_t stored_count, const uint8_t *kinds, size_t count, const uint8_t *list,
+                                        unsigned listed, const uint8_t selected[256], LANE *out) {
+    size_t found = 0, i = 0;
+    for (; i + GROUP <= count; i += GROUP) {
+        uint8_t flags[GROUP];
+        flag_listed(kinds + i, list, listed, flags);
+        for (unsigned eight = 0; eight < GROUP; eight += 8) {
+            if (!ev_load64(flags + eight)) continue;
+            for (unsigned row = eight; row < eight + 8; row++)
+                if (flags[row]) {
+                    if (found == stored_count) return found + 1;
+                    out[i + row] = stored[found++];
+                }
+        }
+    }
+    for (; i < count; i++)
+        if (selected[kinds[i]]) {
+            if (found == stored_count) return found + 1;
+            out[i] = stored[found++];
+        }
+    return found;
+}
+
+static size_t LANE_NAME(scatter)(const void *from, size_t stored_count, const uint8_t *kinds, size_t count, const uint8_t selected[256], void *to) {
     const LANE *stored = (const LANE *)from;
     LANE *out = (LANE *)to;
-    for (size_t i = 0; i < count; i++) {
-        out[i] = 0;
-        if (selected[kinds[i]]) out[i] = *stored++;
+    uint8_t list[MAX_SPARSE_KINDS];
+    unsigned listed = stored_count * 4 < count ? list_kinds(selected, list) : 0;
+    if (listed) return LANE_NAME(scatter_sparse)(stored, stored_count, kinds, count, list, listed, selected, out);
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) { /* no branch depends on the kind */
+        LANE chosen = selected[kinds[i]];
+        if (found == stored_count && chosen) return found + 1;
+        out[i] = (LANE)(stored[found] & (LANE)(0 - chosen));
+        found += chosen;
     }
+    return found;
 }
 
 #include "ev_lanes_end.h"

@@ -84,7 +84,7 @@ class EventBatch:
 
     __slots__ = ("_columns", "_length")
 
-    def __init__(self, **columns: Any) -> None:
+    def __init__(self, /, **columns: Any) -> None:
         arrays = {check_column_name(name): _as_column(name, values) for name, values in columns.items()}
         lengths = {name: len(array) for name, array in arrays.items()}
         if len(set(lengths.values())) > 1:
@@ -162,9 +162,10 @@ class EventBatch:
         if name.startswith("_"):
             raise AttributeError(name)
         try:
-            return self[name]
+            column: np.ndarray = self[name]
         except KeyError as error:
             raise AttributeError(error.args[0]) from None
+        return column
 
     def __iter__(self) -> Iterator[dict[str, int]]:
         return (self[i] for i in range(self._length))

@@ -120,7 +120,7 @@ def read_column_head(data: memoryview, at: int, where: str) -> tuple[str, np.dty
 
 def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
     """Give every stream its part and return part count, part entries and part bytes."""
-    parts: list[bytearray] = []
+    parts: list[list[bytes]] = []
     noisy: list[bool] = []
     shared: dict[bool, int] = {}
     empty: list[tuple[_Encoded, int]] = []
@@ -131,22 +131,22 @@ def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
                 continue
             if len(data) >= _OWN_PART_BYTES and len(parts) < _MAX_OWN_PARTS:
                 part = len(parts)
-                parts.append(bytearray(data))
+                parts.append([data])
                 noisy.append(noise)
             else:
                 if noise not in shared:
                     shared[noise] = len(parts)
-                    parts.append(bytearray())
+                    parts.append([])
                     noisy.append(noise)
                 part = shared[noise]
-                parts[part] += data
+                parts[part].append(data)
             column.description[part_at] = part
     for column, part_at in empty:  # an empty stream takes nothing, from any part that there is
         column.description[part_at] = 0
     entries = bytearray(pack_varint(len(parts)))
     stored: list[bytes] = []
-    for part_bytes, noise in zip(parts, noisy, strict=True):
-        raw = bytes(part_bytes)
+    for pieces, noise in zip(parts, noisy, strict=True):
+        raw = b"".join(pieces)
         codec, kept = (compression.STORED, raw) if noise else compression.compress(raw, level.zstd)
         entries.append(codec)
         entries += pack_varint(len(raw))
@@ -328,7 +328,7 @@ class Block:
         ----------
         names : collection of str
         out : mapping of str to ndarray, optional
-            Contiguous arrays of the block's length and dtype to decode into.
+            Contiguous arrays of zeros, of the block's length and dtype, to decode into.
 
         Raises
         ------
@@ -357,7 +357,7 @@ class Block:
         for name, at in zip(names, places, strict=True):
             array = out.get(name)
             if array is None:
-                array = np.empty(self.events, self.dtypes[name])
+                array = np.zeros(self.events, self.dtypes[name])
             table.decode(at, parts, arrays.get("kind"), array)
             arrays[name] = array
             self._check(name, array)
@@ -387,7 +387,7 @@ def decode_index_table(body: memoryview, rows: int, dtypes: bytes, where: str) -
     allowed = list(enumerate(dtypes, 1))
     if found != allowed:
         raise CorruptDataError(f"{where}: columns of the index: found {found}, allowed: {allowed}")
-    arrays = [np.empty(rows, INTEGER_DTYPES[dtype]) for dtype in dtypes]
+    arrays = [np.zeros(rows, INTEGER_DTYPES[dtype]) for dtype in dtypes]
     parts = _decompress(table, range(len(arrays)), where)
     for at, array in enumerate(arrays):
         table.decode(at, parts, None, array)

@@ -145,8 +145,8 @@ class Gatherer:
         else:
             batch = decode_matching(block, chosen)
             self._reserve(self._length + len(batch))
-            for name, array in self._arrays.items():
-                array[self._length : self._length + len(batch)] = batch.columns[name] if name in batch.columns else 0
+            for name in self._arrays.keys() & batch.columns.keys():
+                self._arrays[name][self._length : self._length + len(batch)] = batch.columns[name]
             self._length += len(batch)
 
     def _decode_in_place(self, block: Block) -> None:
@@ -156,18 +156,13 @@ class Gatherer:
         for name, array in block.decode(names, out).items():
             if name not in out:
                 self._arrays[name][self._length : stop] = array
-        for name, array in self._arrays.items():
-            if name not in block.dtypes:
-                array[self._length : stop] = 0
         self._length = stop
 
     def _prepare(self, name: str, dtype: np.dtype) -> None:
         """Have an array for a column that holds this dtype."""
         array = self._arrays.get(name)
         if array is None:
-            array = np.empty(self._capacity, dtype)
-            array[: self._length] = 0
-            self._arrays[name] = array
+            self._arrays[name] = np.zeros(self._capacity, dtype)
         elif array.dtype != dtype:
             self._arrays[name] = array.astype(shared_dtype(name, {array.dtype, dtype}), copy=False)
 
@@ -176,7 +171,7 @@ class Gatherer:
             return
         self._capacity = max(length, 2 * self._capacity)
         for name, array in self._arrays.items():
-            grown = np.empty(self._capacity, array.dtype)
+            grown = np.zeros(self._capacity, array.dtype)
             grown[: self._length] = array[: self._length]
             self._arrays[name] = grown
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 import click
+from click.shell_completion import shell_complete
 
 from ..errors import EvcodecError, InvalidArgumentError, MissingExtraError
 from .convert import export_command, import_command
@@ -66,12 +67,19 @@ def run(args: Sequence[str]) -> int:
     _prepare_streams()
     _clean_up_when_terminated()
     try:
-        status = cli.main(args=list(args), prog_name="evcodec", standalone_mode=False)
+        if instruction := os.environ.get("_EVCODEC_COMPLETE"):
+            return shell_complete(cli, {}, "evcodec", "_EVCODEC_COMPLETE", instruction)
+        # Not cli.main: it takes every EOFError for Ctrl-D, and data that ends too early is one.
+        with cli.make_context("evcodec", list(args)) as context:
+            status = cli.invoke(context)
         # What is still buffered may fail too, and the interpreter's exit would show a traceback.
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as asked:
         return asked.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         say_error(f"{error.format_message()}{hint}")

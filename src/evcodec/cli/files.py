@@ -115,9 +115,8 @@ def plan(
         raise click.UsageError("- (stdout): found several inputs, allowed: one")
     if os.path.lexists(target) and not os.path.isdir(target):
         raise click.UsageError(f"{target}: found a file, allowed for several inputs: a folder")
-    planned = [
-        os.path.join(target, item.name.parent, item.name.name.removesuffix(drop) + suffix) for item in inputs
-    ]
+    names = [item.name.with_name(item.name.name.removesuffix(drop) + suffix) for item in inputs]
+    planned = [os.path.join(target, name) for name in names]
     for path, count in Counter(planned).items():
         if count > 1:
             raise click.UsageError(
@@ -224,6 +223,19 @@ def whole_output(path: str, *, make_folders: bool = False) -> Iterator[BinaryIO]
         with contextlib.suppress(OSError):
             os.unlink(part)
         raise
+
+
+@contextlib.contextmanager
+def output_path(path: str) -> Iterator[str]:
+    """Give the path for what writes whole files itself; stdout and devices get a copy of what it wrote."""
+    if path != STDIO and not _is_special(path):
+        yield os.path.realpath(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="evcodec-") as folder:
+        made = os.path.join(folder, "out" + SUFFIX)
+        yield made
+        with open(made, "rb") as file, whole_output(path) as output:
+            shutil.copyfileobj(file, output)
 
 
 def size_of(path: str) -> int | None:

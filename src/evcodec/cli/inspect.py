@@ -122,6 +122,8 @@ def _show(out: Console, found: dict[str, Any]) -> None:
         for name, column in found["columns"].items():
             per = "" if column["bytes_per_event"] is None else f"{column['bytes_per_event']:.3f}"
             columns.add_row(printable(name), column["dtype"], f"{column['bytes']:,}", per)
+        other = found["other_bytes"]
+        columns.add_row("other", "", f"{other:,}", f"{other / events:.3f}" if events else "")
         _section(out, columns)
     if found["gaps"]:
         gaps = table("not recorded", "gaps", "span", "events lost", numbers=3)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import sys
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
 
-from ..errors import EvcodecError
-from ..stream import compact, repair, verify
-from .files import STDIO, check_outputs, seekable_input, size_of, streams, whole_output
+from ..errors import CorruptDataError, EvcodecError, InvalidArgumentError
+from ..scan import Problem
+from ..schema import kind_name
+from ..stream import Report, compact, repair, verify
+from .files import (
+    STDIO,
+    check_outputs,
+    opened_input,
+    output_path,
+    seekable_input,
+    shown_name,
+    size_of,
+    streams,
+)
 from .options import force_option, json_option, level_option
 from .terminal import error_text, human_bytes, printable, progress, say, say_error, say_json
 
@@ -36,31 +50,47 @@ def verify_command(paths: tuple[str, ...], as_json: bool) -> int:
         return 1
     status = 0
     with progress() as bar:
-        task = bar.add_task("verify", total=len(inputs), note="")
-        for item in inputs:
-            bar.update(task, description=printable(item.path, 40))
-            shown = printable(item.path)
+        task = bar.add_task("verify", total=sum(size_of(item.path) or 0 for item in inputs) or None, note="")
+        for at, item in enumerate(inputs, 1):
+            bar.update(
+                task, description=printable(os.path.basename(item.path), 40), note=f"{at}/{len(inputs)}"
+            )
             try:
-                report: dict[str, Any] = verify(
-                    sys.stdin.buffer if item.path == STDIO else item.path
-                ).to_dict()
+                with opened_input(item.path) as file:
+                    report = verify(file, progress=partial(bar.advance, task))
             except BrokenPipeError:
                 raise
             except (EvcodecError, OSError) as error:
-                report = {"ok": False, "problems": [error_text(error)]}
-            bar.advance(task)
-            if not report["ok"]:
+                report = Report(item.path, ok=False, problems=[Problem(0, error_text(error))])
+            if not report.ok:
                 status = 1
             if as_json:
-                say_json({"path": item.path, **report})
-            elif report["ok"]:
-                counts = (f"{report[name]:,} {name}" for name in ("events", "blocks", "records"))
-                say(f"{shown}: ok, {', '.join(counts)}")
+                say_json({"path": item.path, **_plain(report)})
+                continue
+            shown = shown_name(item.path)
+            if report.ok:
+                ended = (
+                    ""
+                    if report.complete
+                    else "; not ended: cut off between two records, or still being written"
+                )
+                say(f"{shown}: ok, {_counts(report)}{ended}")
             else:
                 say(f"{shown}: damaged")
-                for problem in report["problems"]:
-                    say(f"  {printable(problem, 2_000)}")
+                for problem in report.problems:
+                    say(f"  {printable(problem.message, 2_000)}")
     return status
+
+
+def _counts(report: Report) -> str:
+    return f"{report.events:,} events in {report.blocks:,} blocks, {report.records:,} records"
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    """Return a report for a machine: kinds by name, and the path of the command line instead of the file's name."""
+    found = report.to_dict()
+    del found["name"]
+    return {**found, "kinds": {kind_name(kind): count for kind, count in report.kinds.items()}}
 
 
 @click.command(
@@ -84,23 +114,20 @@ def repair_command(source: str, target: str, force: bool, as_json: bool) -> int:
     IN is left as it is. - is stdin or stdout.
     """
     _check(source, target, force, as_json)
-    with progress() as bar, seekable_input(source) as file:
-        bar.add_task("repair", total=None, note="")
-        with whole_output(target) as output:
-            report: dict[str, Any] = repair(file, output).to_dict()
+    with _shown("repair", source) as advance, opened_input(source) as file, output_path(target) as path:
+        try:
+            report = repair(file, path, progress=advance)
+        except InvalidArgumentError as error:
+            # All arguments are checked by now: what is left is data with nothing in it to save.
+            raise CorruptDataError(str(error)) from None
     if as_json:
-        say_json({"path": source, "target": target, **report})
+        say_json({"path": source, "target": target, **_plain(report)})
         return 0
-    to_stderr = target == STDIO
-    saved = f"saved {report['events']:,} events in {report['blocks']:,} blocks"
-    lost = len(report["problems"])
-    click.echo(
-        f"{printable(source)}: {saved}; "
-        + (f"{lost} problem{'' if lost == 1 else 's'}:" if lost else "nothing was damaged"),
-        err=to_stderr,
-    )
-    for problem in report["problems"]:
-        click.echo(f"  {printable(problem, 2_000)}", err=to_stderr)
+    lost = len(report.problems)
+    found = f"{lost} problem{'' if lost == 1 else 's'}:" if lost else "nothing was damaged"
+    lines = [f"{shown_name(source)}: saved {report.events:,} events in {report.blocks:,} blocks; {found}"]
+    lines += [f"  {printable(problem.message, 2_000)}" for problem in report.problems]
+    click.echo("\n".join(lines), err=target == STDIO)
     return 0
 
 
@@ -123,18 +150,26 @@ def compact_command(source: str, target: str, level: str, force: bool, as_json: 
     IN is left as it is. - is stdin or stdout.
     """
     _check(source, target, force, as_json)
-    with progress() as bar, seekable_input(source) as file:
-        bar.add_task("compact", total=None, note="")
-        with whole_output(target) as output:
-            compact(file, output, level=level)
-    before, after = size_of(source), size_of(target)
+    with _shown("compact", source) as advance, seekable_input(source) as file, output_path(target) as path:
+        events = compact(file, path, level=level, progress=advance)
+        after = size_of(path) or 0
+        # Taken from what was read: stdin has a size too when it is a file.
+        before = file.seek(0, os.SEEK_END)
     if as_json:
-        say_json({"path": source, "target": target, "level": level, "bytes_in": before, "bytes_out": after})
-    elif before and after is not None:
-        say(
-            f"{printable(source)}: {human_bytes(before)} before, {human_bytes(after)} after ({after / before:.0%})"
-        )
+        sizes = {"bytes_in": before, "bytes_out": after}
+        say_json({"path": source, "target": target, "level": level, "events": events, **sizes})
+        return 0
+    change = f"{human_bytes(before)} before, {human_bytes(after)} after ({after / before:.0%})"
+    click.echo(f"{shown_name(source)}: {events:,} events, {change}", err=target == STDIO)
     return 0
+
+
+@contextmanager
+def _shown(what: str, source: str) -> Iterator[Callable[[int], None]]:
+    """Show progress through the bytes of ``source`` on a terminal."""
+    with progress() as bar:
+        task = bar.add_task(what, total=size_of(source), note=printable(os.path.basename(source), 40))
+        yield partial(bar.advance, task)
 
 
 def _check(source: str, target: str, force: bool, as_json: bool) -> None:

@@ -41,11 +41,13 @@ def summarise(reader: Reader, path: str, size: int | None) -> dict[str, Any]:
             name: {
                 "dtype": "mixed" if dtype is None else str(dtype),
                 "group": STANDARD_COLUMNS[name].group.name.lower() if name in STANDARD_COLUMNS else "user",
-                "bytes": stored.get(name, 0),
+                "bytes": round(stored.get(name, 0)),
                 "bytes_per_event": stored.get(name, 0) / events if events else None,
             }
             for name, dtype in column_dtypes(reader).items()
         },
+        # Heads, checksums, counts, entries and the index.
+        "other_bytes": round(stored["(records)"]),
         "gaps": _gaps(reader),
         "sources": [
             {"index": source.index, "name": source.name, "properties": plain(source.properties)}
