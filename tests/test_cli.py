@@ -31,6 +31,19 @@ def test_the_help_lists_every_command_in_order():
     assert tuple(listed) == COMMANDS
 
 
+def test_without_a_command_the_help_is_shown():
+    done = evcodec()
+    assert done.status == 2
+    assert done.out == b""
+    assert "Commands:" in done.err
+
+
+def test_a_shell_can_complete_commands():
+    changes = {"_EVCODEC_COMPLETE": "bash_complete", "COMP_WORDS": "evcodec ver", "COMP_CWORD": "1"}
+    done = evcodec(env=environment(**changes))
+    assert done.text.strip() == "plain,verify"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_examples(command):
     done = evcodec(command, "--help")
@@ -166,7 +179,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, command):
     target = tmp_path / ("out.csv" if command == "export" else "out.evc")
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, 8_192))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256))
 
     done = evcodec(command, source, target, preexec_fn=limit)
     assert done.status == 1

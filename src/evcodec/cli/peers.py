@@ -125,6 +125,7 @@ def _live(batch: EventBatch, path: str) -> Way:
         with suppress(FileNotFoundError):
             os.unlink(path)
         with Writer(path) as writer:
+            methods: tuple[Callable[..., object], ...]
             methods = (writer.move, writer.button, writer.scroll, writer.key, writer.event)
             for which, args, columns in made:
                 if columns:
