@@ -183,6 +183,20 @@ def test_what_columns_cannot_say_is_kept_as_its_line(line: str, import_through: 
     assert found.batch.t.tolist()[0] // 10**9 == 2
 
 
+def test_long_lines_do_not_pile_up(import_through: Callable[..., Any]) -> None:
+    """Lines near the limit become payloads that a record of entries holds, and few of them wait at a time."""
+    text = "x" * ((8 << 20) - 1000)
+    line = f'{{"time_stamp": 2.5, "action": "note", "text": "{text}"}}\n'.encode()
+    session = open_ducktrack(io.BytesIO(line * 6))
+    waiting = most = 0
+    for item in session.items:
+        waiting = 0 if isinstance(item, EventBatch) else waiting + 1
+        most = max(most, waiting)
+    assert most <= 3
+    found = import_through(io.BytesIO(line * 2))
+    assert [len(entry.data) for entry in found.payloads.values()] == [len(line) - 1] * 2
+
+
 def test_fractional_scroll(import_through: Callable[..., Any]) -> None:
     text = "".join(
         f'{{"time_stamp": 1, "action": "scroll", "x": 1, "y": 2, "dx": {dx}, "dy": {dy}}}\n'

@@ -13,6 +13,9 @@ BUTTON_CODES = {"left": 1, "right": 2, "middle": 3, "x1": 4, "x2": 5}
 
 # Values that differ each time (window titles with a clock) must not grow the table for ever.
 MAX_REMEMBERED = 16_384
+# Entries that wait for their batch, and the bytes of text in them.
+MAX_PENDING = 4096
+MAX_PENDING_BYTES = 8 << 20
 
 
 class Definitions:
@@ -23,6 +26,7 @@ class Definitions:
         self._contexts = 0
         self._payloads = 0
         self._new: list[Entry] = []
+        self._size = 0
 
     def context(self, context_type: str, value: Any) -> int:
         """Return the index of a context, defining it when it is new."""
@@ -34,6 +38,7 @@ class Definitions:
             self._contexts += 1
             index = self._known[key] = self._contexts
             self._new.append(Context(index=index, context_type=context_type, value=value))
+            self._size += len(key[1])
         return index
 
     def button(self, name: str) -> int:
@@ -44,6 +49,8 @@ class Definitions:
         """Define a payload and return its index."""
         self._payloads += 1
         self._new.append(Payload(index=self._payloads, t=t, payload_type=payload_type, data=data))
+        parts = data.values() if isinstance(data, dict) else [data]
+        self._size += sum(len(part) for part in parts if isinstance(part, (str, bytes)))
         return self._payloads
 
     def add(self, entry: Entry) -> None:
@@ -52,10 +59,10 @@ class Definitions:
 
     def take(self) -> list[Entry]:
         """Return what was defined since the last call: it goes out before the events that refer to it."""
-        new, self._new = self._new, []
+        new, self._new, self._size = self._new, [], 0
         return new
 
     @property
-    def pending(self) -> int:
-        """Number of entries that were defined and not yet taken."""
-        return len(self._new)
+    def heavy(self) -> bool:
+        """Whether what was defined and not yet taken should go out soon."""
+        return len(self._new) >= MAX_PENDING or self._size >= MAX_PENDING_BYTES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,11 +17,12 @@ from .contexts import Definitions
 from .decimals import INT64_MAX, INT64_MIN, parse_decimal, parse_scaled, split_seconds
 from .jsontext import NumberText, is_plain, json_type, parse_object
 from .lines import Line, bad_line, no_line_end, read_lines
-from .rows import BATCH_EVENTS, Row, RowBuffer, in_batches
+from .rows import Row, RowBuffer, in_batches
 from .session import Input, Session
 
 NOTCH = 120
 SCALE_SAMPLE = 8192
+SCALE_SAMPLE_CHARS = 8 << 20
 DTYPES = {"t_atto": "uint32"} | {name + "_float64": "int64" for name in ("x", "y", "dx", "dy")}
 
 Message = tuple[Line, dict[str, Any]]
@@ -41,7 +42,7 @@ def open_ducktrack(path: Path | str | BinaryIO | Input) -> Session:
     TruncatedDataError
         From ``items``: the file is empty, or ends inside a line.
     LimitExceededError
-        From ``items``: a line is longer than 16 MiB.
+        From ``items``: a line is longer than 8 MiB.
     """
     source = Input.of(path)
     session = Session("ducktrack", source.metadata("ducktrack"), iter(()), _close=source.close)
@@ -52,7 +53,7 @@ def open_ducktrack(path: Path | str | BinaryIO | Input) -> Session:
 def _items(source: Input, losses: list[str]) -> Iterator[EventBatch | Entry]:
     try:
         messages = _messages(source, losses)
-        first, error = _take(messages, BATCH_EVENTS)
+        first, error = _take(messages)
         exponent = _scale_exponent(first)
         properties = {"absolute": True, "scale_exponent": exponent}
         yield Source(index=1, name="ducktrack", properties=properties)
@@ -77,12 +78,16 @@ def _messages(source: Input, losses: list[str]) -> Iterator[Message]:
         yield line, message
 
 
-def _take(messages: Iterator[Message], most: int) -> tuple[list[Message], EvcodecError | None]:
-    """Return the first messages, and the error that cut them short."""
+def _take(messages: Iterator[Message]) -> tuple[list[Message], EvcodecError | None]:
+    """Return the messages that the scale is chosen by, and the error that cut them short."""
     taken: list[Message] = []
+    size = 0
     try:
-        for message in islice(messages, most):
-            taken.append(message)  # one by one: what came before an error must stay
+        for message in messages:
+            taken.append(message)
+            size += len(message[0].text)
+            if len(taken) == SCALE_SAMPLE or size >= SCALE_SAMPLE_CHARS:
+                break
     except EvcodecError as error:
         return taken, error
     return taken, None
@@ -95,7 +100,7 @@ def _scale_exponent(messages: list[Message]) -> int:
     binary unit fits, and 1/256 is kept beside the exact value.
     """
     finest = 0
-    for _, message in messages[:SCALE_SAMPLE]:
+    for _, message in messages:
         for name in ("x", "y"):
             text = message.get(name)
             if not isinstance(text, NumberText):

@@ -52,7 +52,7 @@ def open_evemu(path: Path | str | BinaryIO | Input) -> Session:
     TruncatedDataError
         Likewise: the file is empty, or ends inside a line.
     LimitExceededError
-        Likewise: a line is longer than 16 MiB.
+        Likewise: a line is longer than 8 MiB.
     """
     source = Input.of(path)
     try:

@@ -9,7 +9,8 @@ from ..errors import CorruptDataError, LimitExceededError, TruncatedDataError
 from .session import Input
 
 BLOCK_BYTES = 1 << 20
-MAX_LINE_BYTES = 16 << 20
+# A line may become a payload, and an entry must fit into a record of entries with room to spare.
+MAX_LINE_BYTES = 8 << 20
 UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -27,7 +28,7 @@ def read_line_blocks(source: Input, size: int = BLOCK_BYTES) -> Iterator[LineBlo
     Raises
     ------
     LimitExceededError
-        A line is longer than 16 MiB.
+        A line is longer than 8 MiB.
     TruncatedDataError
         There are no bytes at all.
     """

@@ -13,7 +13,6 @@ from ..schema import STANDARD_COLUMNS
 from .contexts import Definitions
 
 BATCH_EVENTS = 32_768
-MAX_PENDING_ENTRIES = 4096
 
 Row = dict[str, int]
 
@@ -74,7 +73,7 @@ def in_batches(
     """
     try:
         for _ in steps:
-            if len(rows) >= BATCH_EVENTS or definitions.pending >= MAX_PENDING_ENTRIES:
+            if len(rows) >= BATCH_EVENTS or definitions.heavy:
                 yield from _taken(rows, definitions)
     except EvcodecError as error:
         yield from _taken(rows, definitions)
