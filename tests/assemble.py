@@ -216,6 +216,15 @@ def sequence(parts: Parts, values: list[int], width: int, transform: Transform, 
     return bytes([number * 16 + layout_number]) + parameters + layout_parameters
 
 
+def column_head(name: str, dtype: str | None = None, group: int | None = None) -> bytes:
+    """Write id, name, group and dtype of a column."""
+    if name in IDS:
+        return varint(2 * IDS[name] + (dtype is not None)) + (bytes([DTYPES[dtype]]) if dtype else b"")
+    raw = name.encode()
+    head = varint(1) + bytes([len(raw)]) + raw + bytes([3 if group is None else group])
+    return head + bytes([DTYPES[dtype or "int32"]])
+
+
 def column(
     name: str,
     values: list[int],
@@ -228,18 +237,10 @@ def column(
     layout: Layout | None = None,
 ) -> bytes:
     """Describe a column of a block (5.1); ``values`` are the stored ones."""
-    if name in IDS:
-        head = varint(2 * IDS[name] + (dtype is not None))
-    else:
-        raw = name.encode()
-        head = varint(1) + bytes([len(raw)]) + raw + bytes([3 if group is None else group])
-        dtype = dtype or "int32"
-    if dtype is not None:
-        head += bytes([DTYPES[dtype]])
-    head += mask
+    head = column_head(name, dtype, group) + mask
     if not values:
         return head
-    width = int((dtype or DEFAULT_DTYPES[name]).lstrip("uint"))
+    width = int((dtype or DEFAULT_DTYPES.get(name, "int32")).lstrip("uint"))
     return head + sequence(parts, values, width, transform or plain(), layout or planes())
 
 
@@ -275,15 +276,21 @@ def entries(values: Iterable[object], group: int = 0, codec: int = 0, storage: i
 INDEX_DTYPES = (64, 64, 8, 64, 64, 64, 64)
 
 
-def index(rows: Sequence[Sequence[int]], layout: Layout | None = None) -> bytes:
-    """Payload of an INDEX: rows of offset, size, type, events, t_min, t_max, kinds."""
+def index_head(rows: int, kinds: Sequence[tuple[int, int]] = (), columns: Sequence[bytes] = ()) -> bytes:
+    """Write what stands above the table of an INDEX; columns as column_head gives them."""
+    out = varint(rows) + varint(len(kinds)) + b"".join(bytes([kind]) + varint(n) for kind, n in kinds)
+    return out + varint(len(columns)) + b"".join(columns)
+
+
+def index_table(rows: Sequence[Sequence[int]], layout: Layout | None = None) -> bytes:
+    """Write the table of an INDEX: rows of offset, size, type, events, t_min, t_max, kinds."""
     parts = Parts()
     columns = []
     for i, width in enumerate(INDEX_DTYPES):
         head = varint(2 * (i + 1))
         values = [row[i] for row in rows]
         columns.append(head + (sequence(parts, values, width, plain(), layout or planes()) if rows else b""))
-    return varint(len(rows)) + table(columns, parts)
+    return table(columns, parts)
 
 
 @dataclass
@@ -293,6 +300,8 @@ class Maker:
     data: bytes = b""
     number: int = 0
     rows: list[list[int]] = field(default_factory=list)
+    kinds: list[tuple[int, int]] = field(default_factory=list)
+    columns: list[bytes] = field(default_factory=list)
     index_at: int = 0
     events: int = 0
 
@@ -311,9 +320,13 @@ class Maker:
         return self
 
     def index(self, payload: bytes | None = None) -> Maker:
-        """Append an INDEX of the remembered rows."""
+        """Append an INDEX of the remembered rows, kinds and columns."""
         self.index_at = len(self.data)
-        return self.add(INDEX, index(self.rows) if payload is None else payload)
+        return self.add(INDEX, self.right_index() if payload is None else payload)
+
+    def right_index(self) -> bytes:
+        """Payload of the INDEX of all that is remembered."""
+        return index_head(len(self.rows), self.kinds, self.columns) + index_table(self.rows)
 
     def end(self, distance: int | None = None, length: int | None = None, events: int | None = None) -> Maker:
         """Append an END; what is not given is right."""

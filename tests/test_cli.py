@@ -148,6 +148,26 @@ def test_a_file_without_permission_is_status_1(tmp_path, command):
     assert list(tmp_path.iterdir()) == [locked]
 
 
+@pytest.mark.parametrize("command", ["import", "info", "verify", "export"])
+def test_what_is_locked_in_a_folder_is_named_and_the_rest_done(tmp_path, command):
+    folder = tmp_path / "in"
+    (folder / "locked").mkdir(parents=True)
+    whole = write_balabit(folder / "a.csv") if command == "import" else write_stream(folder / "a.evc", 10)
+    locked = folder / "b"
+    locked.write_bytes(whole.read_bytes())
+    for path in (locked, folder / "locked"):
+        path.chmod(0)
+    if os.access(locked, os.R_OK):
+        pytest.skip("this user may read every file")
+    out = (tmp_path / "out",) if command in ("import", "export") else ()
+    done = evcodec(command, folder, *out, *(("--format", "csv") if command == "export" else ()))
+    (folder / "locked").chmod(0o700)
+    assert done.status == 1
+    assert str(locked) in done.err
+    assert str(folder / "locked") in done.err
+    assert whole.name in done.text
+
+
 @posix
 @pytest.mark.parametrize("command", ["cat", "info", "verify", "export"])
 def test_a_full_disk_behind_stdout_is_status_1(stream, command):

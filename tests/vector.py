@@ -23,11 +23,17 @@ CORRUPT, TRUNCATED, UNSUPPORTED, LIMIT = "corrupt", "truncated", "unsupported", 
 
 @dataclass
 class Vector:
-    """A stream, and either the values that it holds or the kind of error that it deserves."""
+    """A stream, and either the values that it holds or the kind of error that it deserves.
+
+    ``only_verify``: a check of the whole stream has to refuse it; plain reading may, or gives the values.
+    ``readable``: plain reading of it has to give the values all the same.
+    """
 
     name: str
     data: bytes
     error: str = ""
+    only_verify: bool = False
+    readable: bool = False
     events: dict[str, list[int]] = field(default_factory=dict)
     count: int = 0
     dtypes: dict[str, str] = field(default_factory=dict)
@@ -45,6 +51,19 @@ class Vectors(list[Vector]):
     def bad(self, name: str, error: str, data: bytes) -> None:
         """Add a vector that has to be refused."""
         self.append(Vector(name, data, error=error))
+
+    def unsound(self, name: str, error: str, data: bytes, like: Vector, *, readable: bool = False) -> None:
+        """Add a vector that a check has to refuse, while its records hold what those of ``like`` hold."""
+        values = Vector(name, data, error, True, readable, like.events, like.count, like.dtypes, like.entries)
+        self.append(values)
+
+
+def nested(depth: int, innermost: object = 1) -> Any:
+    """Give arrays inside each other."""
+    value: object = innermost
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def one_block(payload: bytes) -> bytes:

@@ -5,9 +5,12 @@
 
 from vector import Vector
 from vectors_blocks import VECTORS as BLOCKS
+from vectors_broken import VECTORS as BROKEN
+from vectors_entries import VECTORS as ENTRIES
+from vectors_index import VECTORS as INDEX
 from vectors_sequences import VECTORS as SEQUENCES
 from vectors_streams import VECTORS as STREAMS
 
 __all__ = ["VECTORS", "Vector"]
 
-VECTORS: list[Vector] = [*STREAMS, *BLOCKS, *SEQUENCES]
+VECTORS: list[Vector] = [*STREAMS, *ENTRIES, *INDEX, *BLOCKS, *SEQUENCES, *BROKEN]

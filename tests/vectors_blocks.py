@@ -57,6 +57,14 @@ def _columns() -> None:
     parts = Parts([0])
     body = table([column("v", [4], parts, group=255)], parts)
     VECTORS.good("named column of group 255", one_block(block(1, [(255, 0, body)])), 1, v=[4])
+    for group in (0, 1, 2):
+        parts = Parts([0])
+        body = table([column("v", [4], parts, group=group)], parts)
+        VECTORS.good(f"named column of group {group}", one_block(block(1, [(group, 0, body)])), 1, v=[4])
+    parts, other = Parts([0]), Parts([0])
+    both = [(3, 0, table([column("v", [4], parts)], parts))]
+    both += [(4, 0, table([column("v", [4], other, group=4)], other))]
+    VECTORS.bad("named column in two sections", CORRUPT, one_block(block(1, both)))
     vector = VECTORS.good(
         "column of all zeros by its mask", one_block(block(2, [(0, 0, b"\x01\x06\x00\x00")])), 2, x=[0, 0]
     )
@@ -66,6 +74,7 @@ def _columns() -> None:
         ("id 0 without a dtype", b"\x01\x00\x01v\x03\x01\x00\x00\x07\x00", 3, CORRUPT),
         ("id 22", b"\x01" + varint(44) + b"\x01\x00\x00\x07\x00", 0, UNSUPPORTED),
         ("id 2**62", b"\x01" + varint(1 << 63) + b"\x01\x00\x00\x07\x00", 0, UNSUPPORTED),
+        ("dtype 255", b"\x01\x07\xff\x01\x00\x00\x07\x00", 0, CORRUPT),
         ("dtype 8", b"\x01\x07\x08\x01\x00\x00\x07\x00", 0, CORRUPT),
         ("name of 0 bytes", b"\x01\x01\x00\x03\x04\x01\x00\x00\x07\x00", 3, CORRUPT),
         ("name of 65 bytes", b"\x01\x01\x41" + b"n" * 65 + b"\x03\x04\x01\x00\x00\x07\x00", 3, LIMIT),
@@ -73,6 +82,9 @@ def _columns() -> None:
         ("name with a surrogate", b"\x01\x01\x03\xed\xa0\x80\x03\x04\x01\x00\x00\x07\x00", 3, CORRUPT),
         ("named column of another group", b"\x01\x01\x01v\x04\x04\x01\x00\x00\x07\x00", 3, CORRUPT),
         ("name of a numbered column", b"\x01\x01\x01x\x03\x04\x01\x00\x00\x07\x00", 3, CORRUPT),
+        ("name of a numbered column in its group", b"\x01\x01\x01x\x00\x04\x01\x00\x00\x07\x00", 0, CORRUPT),
+        ("id 2 in the group of keys", b"\x01\x04\x01\x00\x00\x00\x00", 1, CORRUPT),
+        ("id 20 in a group of the user", b"\x01\x28\x01\x00\x00\x07\x00", 3, CORRUPT),
         ("numbered column in another group", b"\x01\x06\x01\x00\x00\x07\x00", 1, CORRUPT),
         ("numbered column twice", b"\x02" + b"\x06\x01\x00\x00\x07" * 2 + b"\x00", 0, CORRUPT),
         ("named column twice", b"\x02" + b"\x01\x01v\x03\x04\x01\x00\x00\x07" * 2 + b"\x00", 3, CORRUPT),
@@ -248,12 +260,15 @@ def _blocks() -> None:
         "kind -1 as int8", CORRUPT, one_block(block(1, [(0, 0, _kind_body([255], "int8"))], kinds=[(255, 1)]))
     )
     VECTORS.bad("kind 256 as int16", CORRUPT, one_block(block(1, [(0, 0, _kind_body([256], "int16"))])))
-    VECTORS.good(
-        "kind as int16",
-        one_block(block(1, [(0, 0, _kind_body([255], "int16"))], kinds=[(255, 1)])),
-        1,
-        kind=[255],
-    )
+    for dtype in DTYPES:
+        as_dtype = block(1, [(0, 0, _kind_body([7], dtype))], kinds=[(7, 1)])
+        if dtype == "uint8":
+            VECTORS.good("kind with its dtype written out", one_block(as_dtype), 1, kind=[7])
+        else:
+            VECTORS.bad(f"kind as {dtype}", CORRUPT, one_block(as_dtype))
+        no_rows = block(0, [(0, 0, b"\x01\x05" + bytes([DTYPES[dtype]]) + b"\x00")])
+        if dtype != "uint8":
+            VECTORS.bad(f"kind as {dtype} in a block of 0 events", CORRUPT, one_block(no_rows))
     VECTORS.bad("no kind column but kind 1", CORRUPT, one_block(block(1, kinds=[(1, 1)])))
     VECTORS.bad("no kind column but two kinds", CORRUPT, one_block(block(2, kinds=[(0, 1), (1, 1)])))
     VECTORS.bad("sections descending", CORRUPT, one_block(block(1, [(2, 0, b"\0\0"), (1, 0, b"\0\0")])))
@@ -282,14 +297,36 @@ def _times() -> None:
     VECTORS.good("t out of order", timed([5, -7, 9], -7, 16), 3, t=[5, -7, 9])
     ends = [-(2**63), 2**63 - 1]
     VECTORS.good("t over all 64 bits", timed(ends, -(2**63), 2**64 - 1), 2, t=ends)
-    VECTORS.good("t as uint32", timed([7, 2**32 - 1], 7, 2**32 - 8, "uint32"), 2, t=[7, 2**32 - 1])
+    VECTORS.good("t with its dtype written out", timed([7, 9], 7, 2, "int64"), 2, t=[7, 9])
+    for dtype in DTYPES:
+        if dtype != "int64":
+            VECTORS.bad(f"t as {dtype}", CORRUPT, timed([7, 9], 7, 2, dtype))
+            no_rows = block(0, [(0, 0, b"\x01\x03" + bytes([DTYPES[dtype]]) + b"\x00")])
+            VECTORS.bad(f"t as {dtype} in a block of 0 events", CORRUPT, one_block(no_rows))
+    for name, t_min, span, error in [
+        ("0 for the others", 0, 6, ""),
+        ("nothing for the others", 5, 1, CORRUPT),
+    ]:
+        parts = Parts([0])
+        columns = [column("kind", [0, 3, 3], parts, mask=b"\x03"), column("t", [5, 6], parts, mask=b"\x02")]
+        payload = block(3, [(0, 0, table(columns, parts))], t_min=t_min, span=span, kinds=[(0, 1), (3, 2)])
+        if error:
+            VECTORS.bad(f"t of one kind, with {name}", error, one_block(payload))
+        else:
+            VECTORS.good(f"t of one kind, with {name}", one_block(payload), 3, t=[0, 5, 6], kind=[0, 3, 3])
+    secret = [(0, 1, b"secret")]
+    latest = one_block(block(1, secret, t_min=2**63 - 2, span=1))
+    VECTORS.good("hidden t up to 2**63 - 1", latest, 1)
+    VECTORS.bad("hidden t of 2**63", CORRUPT, one_block(block(1, secret, t_min=2**63 - 1, span=1)))
+    VECTORS.bad("hidden t over all bounds", CORRUPT, one_block(block(1, secret, t_min=1, span=2**64 - 1)))
+    VECTORS.bad("t_min too large", CORRUPT, timed([5, 9], 6, 3))
+    VECTORS.bad("t_min and span of other columns", CORRUPT, timed([5, 9], 0, 0))
     VECTORS.bad("t_min too small", CORRUPT, timed([5, 9], 4, 5))
     VECTORS.bad("t span too small", CORRUPT, timed([5, 9], 5, 3))
     VECTORS.bad("t span too large", CORRUPT, timed([5, 9], 5, 5))
     VECTORS.bad("t_min without a t column", CORRUPT, one_block(block(1, t_min=1)))
     VECTORS.bad("t span without a t column", CORRUPT, one_block(block(1, span=1)))
     VECTORS.bad("t_min without an event", CORRUPT, one_block(block(0, t_min=1)))
-    VECTORS.bad("t as uint64 over int64", CORRUPT, timed([2**63], -(2**63), 0, "uint64"))
 
 
 _columns()

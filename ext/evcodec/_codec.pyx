@@ -200,6 +200,16 @@ cdef class BlockHead:
         ]
 
 
+def kinds_match(kinds, BlockHead head not None):
+    """Tell whether ``kinds`` (uint8) holds as many events of each kind as the head states."""
+    cdef _View view = _View(kinds)
+    cdef bint match
+    cdef size_t length = view.view.len
+    with nogil:
+        match = ev_kinds_match(<const uint8_t *>view.view.buf, length, head.head.kinds, head.head.kind_rows, head.head.kind_count)
+    return match
+
+
 @cython.final
 cdef class Table:
     """Columns and parts of a table, checked; columns are decoded one by one.
@@ -300,7 +310,7 @@ cdef class Table:
             return None
         return self.column[column].sequence.outer.transform, self.column[column].sequence.outer.layout
 
-    def decode(self, uint32_t column, list parts, kinds, out):
+    def decode(self, uint32_t column, list parts, kinds, out, bint zeroed=False):
         """Decode a column into ``out``.
 
         Parameters
@@ -312,8 +322,10 @@ cdef class Table:
         kinds : contiguous uint8 buffer of all rows, or None
             Needed when not all rows are stored.
         out : contiguous writable buffer
-            One integer of the column's dtype for each row, all 0 before: rows that are not stored stay untouched, so that memory that
-            the operating system gave as zeros is never written.
+            One integer of the column's dtype for each row.
+        zeroed : bool
+            Whether ``out`` is all 0: rows that are not stored then stay untouched, so that memory that the operating system gave as zeros is
+            never written.
         """
         if column >= self.column_count or len(parts) != <Py_ssize_t>self.part_count:
             raise IndexError(f"column {column} of {self.column_count}, {len(parts)} parts of {self.part_count}")
@@ -322,6 +334,8 @@ cdef class Table:
         cdef size_t size = ev_dtype_bits(chosen.dtype) // 8
         if <size_t>to.view.len != self.rows * size or <size_t>to.view.itemsize != size:
             raise ValueError(f"column {column}: out has {to.view.len} bytes, needed: {self.rows * size}")
+        if chosen.stored < self.rows and not zeroed:
+            memset(to.view.buf, 0, to.view.len)
         if not chosen.stored:
             return
         cdef const uint8_t *starts[255]

@@ -3,12 +3,14 @@
 
 typedef struct {
     uint64_t base[256];
+    uint64_t mask[256];
     uint8_t extra[256]; /* bits beside the token; 255 for a token that no residual has */
 } ev_token_table;
 
 static void fill_token_table(ev_token_table *table, unsigned bits, unsigned d, unsigned q) {
     memset(table->extra, 255, sizeof table->extra);
     memset(table->base, 0, sizeof table->base);
+    memset(table->mask, 0, sizeof table->mask);
     for (unsigned token = 0; token < 1u << d; token++) {
         table->base[token] = token;
         table->extra[token] = 0;
@@ -17,6 +19,7 @@ static void fill_token_table(ev_token_table *table, unsigned bits, unsigned d, u
         for (unsigned mantissa = 0; mantissa < 1u << q; mantissa++) {
             unsigned token = (1u << d) + ((e - d) << q) + mantissa;
             table->base[token] = (uint64_t)1 << e | (uint64_t)mantissa << (e - q);
+            table->mask[token] = ((uint64_t)1 << (e - q)) - 1;
             table->extra[token] = (uint8_t)(e - q);
         }
 }

@@ -25,7 +25,7 @@ static int LANE_NAME(decode_tokens)(const ev_level *level, const uint8_t *const 
     for (; i < count && (at >> 3) + 8 <= length; i++) {
         unsigned extra = table.extra[tokens[i]];
         if (extra > 57) break;
-        out[i] = (LANE)(table.base[tokens[i]] | (ev_load64(bytes + (at >> 3)) >> (at & 7) & (((uint64_t)1 << extra) - 1)));
+        out[i] = (LANE)(table.base[tokens[i]] | (ev_load64(bytes + (at >> 3)) >> (at & 7) & table.mask[tokens[i]]));
         at += extra;
     }
     for (; i < count; i++) {

@@ -10,14 +10,54 @@ void ev_count_kinds(const uint8_t *kinds, size_t count, uint32_t counts[256]) {
     for (unsigned kind = 0; kind < 256; kind++) counts[kind] = lanes[0][kind] + lanes[1][kind] + lanes[2][kind] + lanes[3][kind];
 }
 
-void ev_range(const int64_t *values, size_t count, int64_t *low, int64_t *high) {
-    int64_t least = values[0], most = values[0];
-    for (size_t i = 1; i < count; i++) {
-        least = values[i] < least ? values[i] : least;
-        most = values[i] > most ? values[i] : most;
+/* How many are `kind`: sums of bytes that cannot overflow, which a compiler turns into vector operations. */
+static size_t count_kind(const uint8_t *kinds, size_t count, uint8_t kind) {
+    size_t total = 0;
+    for (size_t start = 0; start < count; start += 240) {
+        size_t stop = count - start < 240 ? count : start + 240;
+        uint8_t found = 0;
+        for (size_t i = start; i < stop; i++) found = (uint8_t)(found + (kinds[i] == kind));
+        total += found;
     }
-    *low = least;
-    *high = most;
+    return total;
+}
+
+int ev_kinds_match(const uint8_t *kinds, size_t count, const uint8_t *listed, const uint32_t *listed_rows, uint32_t listed_count) {
+    enum { MAX_PASSES = 12 };
+    if (listed_count > MAX_PASSES) {
+        uint32_t counts[256];
+        ev_count_kinds(kinds, count, counts);
+        for (uint32_t i = 0; i < listed_count; i++)
+            if (counts[listed[i]] != listed_rows[i]) return 0;
+    }
+    size_t total = 0;
+    for (uint32_t i = 0; i < listed_count; i++) {
+        if (listed_count <= MAX_PASSES && count_kind(kinds, count, listed[i]) != listed_rows[i]) return 0;
+        total += listed_rows[i];
+    }
+    return total == count;
+}
+
+void ev_range(const int64_t *values, size_t count, int64_t *low, int64_t *high) {
+    int64_t least[4], most[4]; /* four lanes: one would wait for itself */
+    for (unsigned lane = 0; lane < 4; lane++) least[lane] = most[lane] = values[0];
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (unsigned lane = 0; lane < 4; lane++) {
+            int64_t value = values[i + lane];
+            least[lane] = value < least[lane] ? value : least[lane];
+            most[lane] = value > most[lane] ? value : most[lane];
+        }
+    for (; i < count; i++) {
+        least[0] = values[i] < least[0] ? values[i] : least[0];
+        most[0] = values[i] > most[0] ? values[i] : most[0];
+    }
+    for (unsigned lane = 1; lane < 4; lane++) {
+        least[0] = least[lane] < least[0] ? least[lane] : least[0];
+        most[0] = most[lane] > most[0] ? most[lane] : most[0];
+    }
+    *low = least[0];
+    *high = most[0];
 }
 
 enum { MAX_SPARSE_KINDS = 8, GROUP = 64 };

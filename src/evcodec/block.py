@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import compression
-from ._codec import BlockHead, Table, count_kinds, encode_sequence, gather, kinds_with_values, time_range
+from ._codec import BlockHead, Table, count_kinds, encode_sequence, gather, kinds_match, kinds_with_values, time_range
 from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError
 from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup
@@ -321,14 +321,23 @@ class Block:
             self.groups[name] = group
             self._places[name] = (table, at)
 
-    def decode(self, names: Collection[str], out: Columns | None = None) -> dict[str, np.ndarray]:
+    def is_dense(self, name: str) -> bool:
+        """Tell whether every event has its own value of a column; the others of a sparse one are 0."""
+        table, at = self._places[name]
+        return bool(table.columns[at][4] == self.events)
+
+    def decode(
+        self, names: Collection[str], out: Columns | None = None, zeroed: Collection[str] = ()
+    ) -> dict[str, np.ndarray]:
         """Decode the named columns, which must be among ``dtypes``.
 
         Parameters
         ----------
         names : collection of str
         out : mapping of str to ndarray, optional
-            Contiguous arrays of zeros, of the block's length and dtype, to decode into.
+            Contiguous arrays of the block's length and dtype to decode into.
+        zeroed : collection of str
+            Those of them that hold zeros.
 
         Raises
         ------
@@ -345,10 +354,12 @@ class Block:
         for table in self._tables:
             # The kinds place the rows of all other columns, so they come first.
             mine = sorted((name for name in wanted if self._places[name][0] is table), key=lambda name: name != "kind")
-            self._decode_from(table, mine, arrays, out or {})
+            self._decode_from(table, mine, arrays, out or {}, zeroed)
         return {name: arrays[name] for name in wanted}
 
-    def _decode_from(self, table: Table, names: list[str], arrays: dict[str, np.ndarray], out: Columns) -> None:
+    def _decode_from(
+        self, table: Table, names: list[str], arrays: dict[str, np.ndarray], out: Columns, zeroed: Collection[str]
+    ) -> None:
         places = [self._places[name][1] for name in names]
         partial = any(0 < table.columns[at][4] < self.events for at in places)
         if partial and "kind" not in arrays and "kind" not in names:
@@ -356,15 +367,17 @@ class Block:
         parts = _decompress(table, places, self._where)
         for name, at in zip(names, places, strict=True):
             array = out.get(name)
+            clear = name in zeroed
             if array is None:
-                array = np.zeros(self.events, self.dtypes[name])
-            table.decode(at, parts, arrays.get("kind"), array)
+                clear = not self.is_dense(name)
+                array = (np.zeros if clear else np.empty)(self.events, self.dtypes[name])
+            table.decode(at, parts, arrays.get("kind"), array, clear)
             arrays[name] = array
             self._check(name, array)
 
     def _check(self, name: str, array: np.ndarray) -> None:
         """Check what the head says of a column against the column."""
-        if name == "kind" and count_kinds(array) != self.kinds:
+        if name == "kind" and not kinds_match(array, self._head):
             raise CorruptDataError(f"{self._where}: kinds: found other counts than the head of the block states")
         if name == "t" and self.events and time_range(array) != (self.t_min, self.t_max):
             found = time_range(array)
@@ -387,7 +400,7 @@ def decode_index_table(body: memoryview, rows: int, dtypes: bytes, where: str) -
     allowed = list(enumerate(dtypes, 1))
     if found != allowed:
         raise CorruptDataError(f"{where}: columns of the index: found {found}, allowed: {allowed}")
-    arrays = [np.zeros(rows, INTEGER_DTYPES[dtype]) for dtype in dtypes]
+    arrays = [np.empty(rows, INTEGER_DTYPES[dtype]) for dtype in dtypes]
     parts = _decompress(table, range(len(arrays)), where)
     for at, array in enumerate(arrays):
         table.decode(at, parts, None, array)

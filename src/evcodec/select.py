@@ -131,13 +131,14 @@ class Gatherer:
         self._length = 0
         self._arrays: dict[str, np.ndarray] = {}
         self._known: set[str] = set()
+        self._zeroed: set[str] = set()
 
     def add(self, block: Block) -> None:
         """Add the matching events of a block."""
         chosen = self._chosen
         self._known.update(block.dtypes)
         for name in chosen.columns_of(block):
-            self._prepare(name, block.dtypes[name])
+            self._prepare(name, block)
         if not block.events:
             return
         if chosen.passes_whole(block) and self._length + block.events <= self._capacity:
@@ -145,24 +146,31 @@ class Gatherer:
         else:
             batch = decode_matching(block, chosen)
             self._reserve(self._length + len(batch))
-            for name in self._arrays.keys() & batch.columns.keys():
-                self._arrays[name][self._length : self._length + len(batch)] = batch.columns[name]
+            for name, array in self._arrays.items():
+                array[self._length : self._length + len(batch)] = batch.columns.get(name, 0)
             self._length += len(batch)
 
     def _decode_in_place(self, block: Block) -> None:
         stop = self._length + block.events
         names = self._chosen.columns_of(block)
         out = {name: self._arrays[name][self._length : stop] for name in names if self._arrays[name].dtype == block.dtypes[name]}
-        for name, array in block.decode(names, out).items():
+        for name, array in block.decode(names, out, self._zeroed).items():
             if name not in out:
                 self._arrays[name][self._length : stop] = array
+        for name in self._arrays.keys() - self._zeroed - set(names):
+            self._arrays[name][self._length : stop] = 0
         self._length = stop
 
-    def _prepare(self, name: str, dtype: np.dtype) -> None:
-        """Have an array for a column that holds this dtype."""
+    def _prepare(self, name: str, block: Block) -> None:
+        """Have an array for a column that holds the block's dtype."""
         array = self._arrays.get(name)
-        if array is None:
+        dtype = block.dtypes[name]
+        if array is None and (self._length or not block.is_dense(name)):
+            # Memory that the operating system gives as zeros costs nothing until it is written to.
             self._arrays[name] = np.zeros(self._capacity, dtype)
+            self._zeroed.add(name)
+        elif array is None:
+            self._arrays[name] = np.empty(self._capacity, dtype)
         elif array.dtype != dtype:
             self._arrays[name] = array.astype(shared_dtype(name, {array.dtype, dtype}), copy=False)
 

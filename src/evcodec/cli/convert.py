@@ -31,6 +31,7 @@ from .files import (
     check_outputs,
     expand,
     head_of,
+    is_locked,
     opened_input,
     plan,
     size_of,
@@ -135,6 +136,9 @@ def _summary(outcomes: Sequence[Outcome]) -> None:
             "" if outcome.bytes_out is None else human_bytes(outcome.bytes_out),
             "" if each is None else f"{each:.2f}",
         )
+    if len(outcomes) == 1 and not outcomes[0].events and not outcomes[0].ok:
+        # The error says it all.
+        return
     to_stderr = any(outcome.target == STDIO for outcome in outcomes)
     console(stderr=to_stderr).print(rows)
     for outcome in outcomes:
@@ -219,8 +223,7 @@ def _recordings(items: list[Input], format_name: str | None) -> tuple[list[Input
         if item.found_in_folder and head.startswith(MARKER):
             continue
         # A file that cannot be opened gives its error when it is tried.
-        unreadable = item.found_in_folder and not head and not os.access(item.path, os.R_OK)
-        if not item.found_in_folder or format_name or unreadable or detect(head) is not None:
+        if not item.found_in_folder or format_name or is_locked(item.path) or detect(head) is not None:
             known.append(item)
         else:
             unknown.append(item.path)

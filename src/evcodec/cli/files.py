@@ -58,14 +58,18 @@ def expand(given: Sequence[str]) -> list[Input]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    for where, folders, files in os.walk(folder, onerror=fail):
+    """Yield the files below a folder, and the folders that cannot be read: to open them gives their error."""
+    locked: list[str] = []
+    for where, folders, files in os.walk(
+        folder, onerror=lambda error: locked.append(os.fsdecode(error.filename))
+    ):
+        yield from locked
+        locked.clear()
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith("."):
                 yield os.path.join(where, name)
+    yield from locked
 
 
 def streams(given: Sequence[str]) -> list[Input]:
@@ -74,7 +78,12 @@ def streams(given: Sequence[str]) -> list[Input]:
 
 
 def _is_stream(path: str) -> bool:
-    return path.endswith(SUFFIX) or head_of(path, len(MARKER)) == MARKER
+    return path.endswith(SUFFIX) or is_locked(path) or head_of(path, len(MARKER)) == MARKER
+
+
+def is_locked(path: str) -> bool:
+    """Tell whether a path cannot be read: what it is must not be guessed, nor the path be left out in silence."""
+    return not os.access(path, os.R_OK)
 
 
 def is_pipe(path: str) -> bool:
@@ -216,7 +225,7 @@ def whole_output(path: str, *, make_folders: bool = False) -> Iterator[BinaryIO]
             file.flush()
             # Renaming first and writing later would leave an empty file after a power cut.
             os.fsync(file.fileno())
-        os.replace(part, final)
+        os.replace(part, path)
     except BaseException:
         with contextlib.suppress(OSError):
             file.close()

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from ..errors import CorruptDataError, EvcodecError, InvalidArgumentError
-from ..scan import Problem
 from ..schema import kind_name
 from ..stream import Report, compact, repair, verify
 from .files import (
@@ -61,29 +60,30 @@ def verify_command(paths: tuple[str, ...], as_json: bool) -> int:
             except BrokenPipeError:
                 raise
             except (EvcodecError, OSError) as error:
-                report = Report(item.path, ok=False, problems=[Problem(0, error_text(error))])
+                # Not the same as damaged: the next attempt may well succeed.
+                say_error(f"{shown_name(item.path)}: not checked: {error_text(error)}")
+                if as_json:
+                    say_json({"path": item.path, "ok": False, "error": error_text(error)})
+                status = 1
+                continue
             if not report.ok:
                 status = 1
             if as_json:
                 say_json({"path": item.path, **_plain(report)})
-                continue
-            shown = shown_name(item.path)
-            if report.ok:
-                ended = (
-                    ""
-                    if report.complete
-                    else "; not ended: cut off between two records, or still being written"
-                )
-                say(f"{shown}: ok, {_counts(report)}{ended}")
             else:
-                say(f"{shown}: damaged")
-                for problem in report.problems:
-                    say(f"  {printable(problem.message, 2_000)}")
+                say("\n".join(_lines(shown_name(item.path), report)))
     return status
 
 
-def _counts(report: Report) -> str:
-    return f"{report.events:,} events in {report.blocks:,} blocks, {report.records:,} records"
+def _lines(name: str, report: Report) -> list[str]:
+    if not report.ok:
+        return [
+            f"{name}: damaged",
+            *(f"  {printable(problem.message, 2_000)}" for problem in report.problems),
+        ]
+    counts = f"{report.events:,} events in {report.blocks:,} blocks, {report.records:,} records"
+    ended = "" if report.complete else "; not ended: cut off between two records, or still being written"
+    return [f"{name}: ok, {counts}{ended}"]
 
 
 def _plain(report: Report) -> dict[str, Any]:
