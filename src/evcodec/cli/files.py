@@ -225,7 +225,7 @@ def whole_output(path: str, *, make_folders: bool = False) -> Iterator[BinaryIO]
             file.flush()
             # Renaming first and writing later would leave an empty file after a power cut.
             os.fsync(file.fileno())
-        os.replace(part, path)
+        os.replace(part, final)
     except BaseException:
         with contextlib.suppress(OSError):
             file.close()
