@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 from collections.abc import Callable
@@ -166,10 +167,7 @@ def test_real_finds_what_is_wrong(vector: Vector) -> None:
 @pytest.mark.parametrize("vector", UNSOUND)
 def test_real_never_gives_wrong_values(vector: Vector, source: Callable[[bytes], Any]) -> None:
     """What is only wrong about a stream as a whole may be refused when it is read, but changes no value."""
-    try:
+    refused = contextlib.nullcontext() if vector.readable else contextlib.suppress(KINDS[vector.error])
+    with refused:
         batch, found = _read(source(vector.data))
-    except EvcodecError as error:
-        assert not vector.readable
-        assert type(error) is KINDS[vector.error], error
-        return
-    _compare(vector, batch, found)
+        _compare(vector, batch, found)
