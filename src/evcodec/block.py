@@ -12,7 +12,7 @@ from . import compression
 from ._codec import BlockHead, Table, count_kinds, encode_sequence, gather, kinds_match, kinds_with_values, time_range
 from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError
 from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
-from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup
+from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, column_order
 from .wire import pack_varint, unpack_varint, zigzag
 
 Columns = Mapping[str, np.ndarray]
@@ -239,12 +239,6 @@ def _decompress(table: Table, columns: Collection[int], where: str) -> list[byte
     ]
 
 
-def _column_order(item: tuple[str, np.dtype]) -> int:
-    """Order columns by their number; named ones come last, as they stand."""
-    standard = STANDARD_COLUMNS.get(item[0])
-    return standard.id if standard else len(STANDARD_COLUMNS) + 1
-
-
 class Block:
     """A block whose payload has been checked but for what its columns hold.
 
@@ -290,7 +284,7 @@ class Block:
             table = Table(payload[offset : offset + length], self._head, self.events, _STANDARD_DTYPES, f"{where}, group {group}")
             self._tables.append(table)
             self._add_columns(table, group)
-        self.dtypes = dict(sorted(self.dtypes.items(), key=_column_order))
+        self.dtypes = {name: self.dtypes[name] for name in sorted(self.dtypes, key=column_order)}
         self._check_head()
 
     def _check_head(self) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from .block import Block, Level, column_head, decode_index_table, encode_index_table, read_column_head
 from .errors import CorruptDataError, LimitExceededError
 from .framing import RecordType
-from .limits import MAX_COLUMNS, MAX_INDEX_ROWS
+from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS, MAX_ENTRIES_BYTES, MAX_INDEX_ROWS
 from .schema import INTEGER_DTYPES
 from .wire import pack_varint, unpack_varint
 
@@ -20,6 +20,7 @@ _FIELDS = ("offset", "size", "type", "events", "t_min", "t_max", "kinds")
 _DTYPES = tuple(map(np.dtype, ("int64", "int64", "uint8", "int64", "int64", "int64", "uint64")))
 _DTYPE_CODES = bytes(INTEGER_DTYPES.index(dtype) for dtype in _DTYPES)
 _OTHER_KINDS = 63
+_MOST_EVENTS: dict[int, int] = {RecordType.BLOCK: MAX_BLOCK_EVENTS, RecordType.ENTRIES: MAX_ENTRIES_BYTES}
 
 
 class IndexRow(NamedTuple):
@@ -103,6 +104,9 @@ def unpack_index(payload: memoryview, where: str) -> Index:
     at = _read_columns(payload, at, index, where)
     arrays = decode_index_table(payload[at:], rows, _DTYPE_CODES, where)
     index.rows = [IndexRow(*row) for row in zip(*(array.tolist() for array in arrays), strict=True)]
+    for row in index.rows:
+        if row.type not in (RecordType.BLOCK, RecordType.ENTRIES) or not 0 <= row.events <= _MOST_EVENTS[row.type]:
+            raise CorruptDataError(f"{where}: row of the index: found type {row.type} with {row.events} events, allowed: blocks and entries within the limits")
     if sum(index.kinds.values()) != index.events:
         raise CorruptDataError(f"{where}: events by kind: found {sum(index.kinds.values())}, allowed: {index.events}")
     return index

@@ -169,9 +169,11 @@ class Locator:
         if record.type != RecordType.INDEX or record.end != end_position:
             raise CorruptDataError(f"byte {record.position}: record type: found {record.type}, allowed: an index before the end")
         index = unpack_index(record.payload, f"byte {record.position}")
+        before = 0
         for row in index.rows:
-            if row.offset < 0 or row.size < HEAD_BYTES + TAIL_BYTES or row.offset > record.position - position - row.size:
-                raise CorruptDataError(f"byte {record.position}: row of the index: found offset {row.offset} and size {row.size}, allowed: before it")
+            if row.offset < before or row.size < HEAD_BYTES + TAIL_BYTES or row.offset > record.position - position - row.size:
+                raise CorruptDataError(f"byte {record.position}: row of the index: found offset {row.offset} and size {row.size}, allowed: behind the row before it")
+            before = row.offset + row.size
         if index.events != end.events:
             raise CorruptDataError(f"byte {record.position}: events of the index: found {index.events}, allowed by the end record: {end.events}")
         return index
@@ -209,6 +211,9 @@ class Locator:
                 raise
             self._damage = error
             self._sound_bytes = scanner.position
+        last = scanner.streams[-1] if scanner.streams else None
+        if last is not None and last.index_position is not None and last.end is None:
+            self._sound_bytes = last.index_position  # an index without an end is not part of a stream
         self._problems += scanner.problems
         self._problems.sort()
         self._streams = [

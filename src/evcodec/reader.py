@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -23,6 +24,10 @@ from .select import Filter, Gatherer, as_int, decode_matching, make_filter, shar
 from .wire import Header, unpack_entries
 
 _EntryT = TypeVar("_EntryT", bound=Entry)
+
+
+# What an index states is not trusted for memory: beyond this, arrays grow as blocks are read.
+_MOST_EVENTS_A_BYTE = 64
 
 
 class BlockInfo(NamedTuple):
@@ -88,7 +93,8 @@ class Reader:
         if isinstance(self._input, PipeInput):
             self._scanner = StreamScanner(self._skip_damage)
             self._pipe_records = self._scan_pipe(self._input)
-            self._first = next(self._pipe_records, None)
+            first = next(self._pipe_records, None)
+            self._pipe_records = chain(() if first is None else (first,), self._pipe_records)
             self._headers = [stream.header for stream in self._scanner.streams] or [Header()]
             return
         self._locator = Locator(self._input, self._skip_damage)
@@ -284,10 +290,13 @@ class Reader:
             At damage, unless it is skipped.
         """
         chosen = make_filter(columns, kinds, start, stop)
-        gathered = Gatherer(chosen, sum(place.events for place in self._places(chosen)))
+        stated = sum(place.events for place in self._places(chosen))
+        if not isinstance(self._input, PipeInput):
+            stated = min(stated, _MOST_EVENTS_A_BYTE * self._input.size())
+        gathered = Gatherer(chosen, stated)
         for block in self._blocks(chosen):
             self._guarded(0, gathered.add, block)
-        return gathered.finish()
+        return gathered.finish(self._known_columns())
 
     def batches(
         self,

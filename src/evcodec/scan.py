@@ -32,7 +32,7 @@ class StreamState:
     position: int
     header: Header = field(default_factory=Header)
     next_sequence: int = 0
-    indexed: bool = False
+    index_position: int | None = None
     end: End | None = None
 
 
@@ -121,9 +121,10 @@ class StreamScanner:
         stream = self.streams[-1]
         if stream.end is not None:
             raise CorruptDataError(f"byte {record.position}: record type {record.type}: found behind the end of a stream, allowed: a header")
-        if stream.indexed and record.type != RecordType.END:
+        if stream.index_position is not None and record.type != RecordType.END:
             raise CorruptDataError(f"byte {record.position}: record type {record.type}: found behind the index, allowed: the end")
-        stream.indexed = record.type == RecordType.INDEX
+        if record.type == RecordType.INDEX:
+            stream.index_position = record.position
         expected, stream.next_sequence = stream.next_sequence, (record.sequence + 1) & 0xFFFFFFFF
         if record.sequence != expected:
             missing = (record.sequence - expected) & 0xFFFFFFFF

@@ -111,6 +111,12 @@ INTEGER_DTYPES: tuple[np.dtype, ...] = tuple(
 )
 
 
+def column_order(name: str) -> int:
+    """Return what to sort columns by: their number; named ones stay as they stand, behind them."""
+    standard = STANDARD_COLUMNS.get(name)
+    return standard.id if standard else len(STANDARD_COLUMNS) + 1
+
+
 def kind_name(kind: int) -> str:
     """Return a kind's lower-case name, or its number where the format names none."""
     try:

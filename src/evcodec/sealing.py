@@ -183,12 +183,13 @@ class Sealer:
         return self._handle(item)
 
     def _seal_what_is_due(self) -> None:
-        if not self._hand_over():
-            self._deadline = time.monotonic() + _RETRY_S
+        handed_over = self._hand_over()
         for _ in range(self._queue.qsize()):
             if not self._handle(self._queue.get()):
                 raise AssertionError("nothing is put behind the end of a stream")
         self._seal_all()
+        if not handed_over:
+            self._deadline = time.monotonic() + _RETRY_S
 
     def _handle(self, item: _Item) -> bool:
         if isinstance(item, _Flush):

@@ -10,7 +10,7 @@ import numpy as np
 from .batch import EventBatch
 from .block import Block
 from .errors import InvalidArgumentError
-from .schema import STANDARD_COLUMNS, common_dtype
+from .schema import STANDARD_COLUMNS, column_order, common_dtype
 
 
 class Filter(NamedTuple):
@@ -183,8 +183,15 @@ class Gatherer:
             grown[: self._length] = array[: self._length]
             self._arrays[name] = grown
 
-    def finish(self) -> EventBatch:
-        """Return what was gathered."""
+    def finish(self, known_columns: Iterable[tuple[str, np.dtype]]) -> EventBatch:
+        """Return what was gathered; columns of the stream that no block had which was asked for are zero."""
+        dtypes: dict[str, set[np.dtype]] = {}
+        for name, dtype in known_columns:
+            dtypes.setdefault(name, set()).add(dtype)
+        self._known.update(dtypes)
+        for name in dtypes.keys() - self._arrays.keys():
+            if self._chosen.columns is None or name in self._chosen.columns:
+                self._arrays[name] = np.zeros(self._length, shared_dtype(name, dtypes[name]))
         if missing := unknown_columns(self._chosen, self._known):
             known = sorted({*STANDARD_COLUMNS, *self._known})
             raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(known)}")
@@ -192,6 +199,6 @@ class Gatherer:
         arrays = {
             # A few events out of many must not keep the memory of all.
             name: array[:length] if 2 * length >= len(array) else array[:length].copy()
-            for name, array in self._arrays.items()
+            for name, array in sorted(self._arrays.items(), key=lambda item: column_order(item[0]))
         }
         return _with_missing(self._chosen, arrays, length)

@@ -221,19 +221,12 @@ class Writer(EventRecorder):
         self._sealer.wake()
 
     def _buffer_full(self, t: int) -> bool:
-        if self._drops:
-            if not self._order.acquire(blocking=False):
-                return False
-        else:
-            self._order.acquire()
-        try:
+        with self._order:  # with on_full="drop" nobody waits for the disk while holding it
             if not self._make_room(self._capacity_events()):
                 self._drop(1, t, t)
                 return False
             self._hand_over()
             return True
-        finally:
-            self._order.release()
 
     def _refuse(self) -> None:
         self._check_open()
