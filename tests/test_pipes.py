@@ -16,8 +16,8 @@ import pytest
 import evcodec
 from evcodec import (
     CorruptDataError,
-    EventBatch,
     EvcodecError,
+    EventBatch,
     InvalidArgumentError,
     Reader,
     TruncatedDataError,
@@ -231,9 +231,8 @@ def test_a_pipe_that_does_not_wait_is_not_taken_for_one_that_has_ended():
     with _Fed() as pipe:
         os.set_blocking(pipe.source.fileno(), False)
         pipe.sink.write(data[: ends[1]])
-        with Reader(pipe.source) as reader:
-            with pytest.raises((EvcodecError, OSError)):
-                reader.read()
+        with Reader(pipe.source) as reader, pytest.raises((EvcodecError, OSError)):
+            reader.read()
 
 
 @pytest.mark.parametrize("seekable", [True, False], ids=["bytes", "pipe"])
@@ -285,9 +284,8 @@ def test_streams_are_also_damaged_end_to_end():
     first, second = session(50, 1), session(60, 2)
     data = stream_of(first)
     cut = data[: len(data) - 5]
-    with Reader(cut + stream_of(second)) as reader:
-        with pytest.raises(CorruptDataError):
-            reader.read()
+    with Reader(cut + stream_of(second)) as reader, pytest.raises(CorruptDataError):
+        reader.read()
     with Reader(cut + stream_of(second), on_error="skip") as reader:
         assert_same(reader.read(), EventBatch.concat([first, second]))
         assert reader.problems
