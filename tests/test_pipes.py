@@ -60,7 +60,7 @@ SOURCES = {
     "str": str,
     "buffered file": _buffered,
     "unbuffered file": _unbuffered,
-    "file descriptor": lambda path: open(os.open(path, os.O_RDONLY), "rb"),
+    "file descriptor": lambda path: os.fdopen(os.open(path, os.O_RDONLY), "rb"),
     "BytesIO": lambda path: io.BytesIO(path.read_bytes()),
     "bytes": lambda path: path.read_bytes(),
     "bytearray": lambda path: bytearray(path.read_bytes()),
@@ -129,8 +129,8 @@ class _Fed:
 
     def __init__(self) -> None:
         read_end, write_end = os.pipe()
-        self.source = open(read_end, "rb", buffering=0)
-        self.sink = open(write_end, "wb", buffering=0)
+        self.source = os.fdopen(read_end, "rb", buffering=0)
+        self.sink = os.fdopen(write_end, "wb", buffering=0)
 
     def __enter__(self) -> _Fed:
         return self

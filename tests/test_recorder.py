@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evcodec import EventBatch, EvcodecError, InvalidArgumentError, Reader, Writer
+from evcodec import EvcodecError, EventBatch, InvalidArgumentError, Reader, Writer
 from generators import assert_same
 
 INT32 = np.iinfo(np.int32)
@@ -182,9 +182,9 @@ def test_a_closed_writer_refuses():
 def test_a_column_may_be_called_what_it_likes():
     target = io.BytesIO()
     with Writer(target) as writer:
-        writer.event(7, 1, **{"self": 5, "columns": 6})
+        writer.event(7, 1, self=5, columns=6)
         writer.write(EventBatch(t=[2], name=[7]))
-        writer.event(7, 3, **{"self": 8})
+        writer.event(7, 3, self=8)
     assert read_back(target)["self"].tolist() == [5, 0, 8]
 
 
@@ -243,8 +243,8 @@ def test_what_was_appended_reaches_the_disk_by_itself(tmp_path):
         for round_ in range(3):
             for t in range(round_ * 100, round_ * 100 + 100):
                 writer.move(t, t, t)
-            assert eventually(lambda: len(events_in(path)) == round_ * 100 + 100)
-            assert events_in(path) == list(range(round_ * 100 + 100))
+            expected = list(range(round_ * 100 + 100))
+            assert eventually(lambda expected=expected: events_in(path) == expected)
     finally:
         writer.close()
 
