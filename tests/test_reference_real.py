@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 import evcodec
 import evcodec.stream
+from agreement import as_written, known_fields, read_everything
 from evcodec.errors import (
     CorruptDataError,
     EvcodecError,
@@ -64,13 +64,6 @@ SOURCES = [
 ]
 
 
-def _read(source: Any) -> tuple[evcodec.EventBatch, list[Any]]:
-    """Give all events and entries."""
-    with evcodec.Reader(source) as reader:
-        # a pipe knows its entries only when all of it has been read
-        return reader.read(), list(reader.entries())
-
-
 def _compare(vector: Vector, batch: evcodec.EventBatch, found: list[Any], *, dtypes: bool = True) -> None:
     """Hold values, number of events, dtypes, and entries against those that were put in."""
     assert len(batch) == vector.count
@@ -80,33 +73,14 @@ def _compare(vector: Vector, batch: evcodec.EventBatch, found: list[Any], *, dty
         assert not batch[name].any(), name
     for name, dtype in vector.dtypes.items():
         assert not dtypes or batch.columns[name].dtype == dtype, name
-    assert [_fields(entry) for entry in found] == [_expected(entry) for entry in vector.entries]
-
-
-NAMES = {"context_type": "type", "payload_type": "type"}
-
-
-def _fields(entry: Any) -> tuple[int, int, dict[str, Any]]:
-    """Give an entry as the document writes it."""
-    fields = {NAMES.get(f.name, f.name): getattr(entry, f.name) for f in dataclasses.fields(entry)}
-    position = fields.pop("position")
-    return entry.type, position, {name: _plain(value) for name, value in fields.items() if value is not None}
-
-
-def _expected(entry: tuple[int, int, dict[str, Any]]) -> tuple[int, int, dict[str, Any]]:
-    kind, position, fields = entry
-    return kind, position, {k: v for k, v in fields.items() if k != "later" and v is not None}
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    assert [as_written(entry) for entry in found] == [known_fields(entry) for entry in vector.entries]
 
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("vector", GOOD)
 def test_real_decodes(vector: Vector, source: Callable[[bytes], Any]) -> None:
     """Values, number of events, dtypes and entries are those that were put in."""
-    _compare(vector, *_read(source(vector.data)))
+    _compare(vector, *read_everything(source(vector.data)))
 
 
 @pytest.mark.parametrize("vector", GOOD)
@@ -123,7 +97,7 @@ def test_repair_keeps_what_is_sound(vector: Vector, tmp_path: Path) -> None:
     """A repaired stream holds the same, as the reference and as the real decoder read it."""
     target = tmp_path / "repaired.evc"
     assert evcodec.stream.repair(vector.data, target).ok
-    _compare(vector, *_read(target))
+    _compare(vector, *read_everything(target))
     _compare_reference(vector, target.read_bytes())
 
 
@@ -132,7 +106,7 @@ def test_compact_keeps_everything(vector: Vector, tmp_path: Path) -> None:
     """A compacted stream holds the same, as the reference and as the real decoder read it."""
     target = tmp_path / "compact.evc"
     evcodec.stream.compact(vector.data, target)
-    _compare(vector, *_read(target), dtypes=False)
+    _compare(vector, *read_everything(target), dtypes=False)
     _compare_reference(vector, target.read_bytes())
     assert evcodec.stream.verify(target).problems == []
 
@@ -143,7 +117,9 @@ def _compare_reference(vector: Vector, data: bytes) -> None:
     events = {name: [0] * vector.count for name in decoded.events} | vector.events
     assert decoded.events == {name: events[name] for name in decoded.events}
     assert {name for name, values in vector.events.items() if any(values)} <= decoded.events.keys()
-    assert [_expected(entry) for entry in decoded.entries] == [_expected(entry) for entry in vector.entries]
+    assert [known_fields(entry) for entry in decoded.entries] == [
+        known_fields(entry) for entry in vector.entries
+    ]
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -151,7 +127,7 @@ def _compare_reference(vector: Vector, data: bytes) -> None:
 def test_real_refuses(vector: Vector, source: Callable[[bytes], Any]) -> None:
     """The kind of error is the one that the document asks for."""
     with pytest.raises(EvcodecError) as caught:
-        _read(source(vector.data))
+        read_everything(source(vector.data))
     assert caught.type is KINDS[vector.error], caught.value
 
 
@@ -169,5 +145,5 @@ def test_real_never_gives_wrong_values(vector: Vector, source: Callable[[bytes],
     """What is only wrong about a stream as a whole may be refused when it is read, but changes no value."""
     refused = contextlib.nullcontext() if vector.readable else contextlib.suppress(KINDS[vector.error])
     with refused:
-        batch, found = _read(source(vector.data))
+        batch, found = read_everything(source(vector.data))
         _compare(vector, batch, found)
