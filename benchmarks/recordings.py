@@ -22,7 +22,9 @@ def load(path: Path, limit: int) -> EventBatch:
     else:
         with np.load(path) as arrays:
             batch = EventBatch(**{name: arrays[name] for name in COLUMNS})
-    return EventBatch(**{name: np.ascontiguousarray(values[:limit]) for name, values in batch.columns.items()})
+    return EventBatch(
+        **{name: np.ascontiguousarray(values[:limit]) for name, values in batch.columns.items()}
+    )
 
 
 def recordings(paths: list[Path], limit: int) -> Iterator[tuple[str, EventBatch]]:

@@ -43,6 +43,22 @@ static int check_token_bits(uint64_t used, const uint8_t *bytes, uint64_t length
     return EV_OK;
 }
 
+typedef struct {
+    ev_token_table table;
+    const uint8_t *tokens;
+    const uint8_t *bytes;
+    uint64_t length;
+    uint64_t at; /* next bit */
+} ev_token_reader;
+
+static void begin_tokens(ev_token_reader *reader, const ev_level *level, const uint8_t *const *parts) {
+    fill_token_table(&reader->table, level->bits, level->direct_bits, level->mantissa_bits);
+    reader->tokens = parts[level->streams[0].part] + level->streams[0].offset;
+    reader->length = level->streams[1].length;
+    reader->bytes = reader->length ? parts[level->streams[1].part] + level->streams[1].offset : NULL;
+    reader->at = 0;
+}
+
 #define EV_BITS 8
 #include "ev_decode_lanes.h"
 #define EV_BITS 16

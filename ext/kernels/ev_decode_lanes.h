@@ -1,66 +1,110 @@
 /* The bodies of ev_decode.c for one lane width. */
 #include "ev_lanes.h"
 
-static void LANE_NAME(decode_planes)(const uint8_t *bytes, unsigned planes, size_t count, LANE *out) {
-    enum { TILE = 2048 }; /* a tile of the widest lanes stays in the first-level cache between planes */
-    for (size_t start = 0; start < count; start += TILE) {
-        size_t stop = count - start < TILE ? count : start + TILE;
-        for (size_t i = start; i < stop; i++) out[i] = bytes[i];
-        for (unsigned plane = 1; plane < planes; plane++) {
-            const uint8_t *from = bytes + plane * count;
-            for (size_t i = start; i < stop; i++) out[i] |= (LANE)((LANE)from[i] << (8 * plane % EV_BITS));
-        }
+/* Values from..to of k byte planes of `count` bytes each. */
+static void LANE_NAME(take_planes)(const uint8_t *bytes, unsigned planes, size_t count, size_t from, size_t to, LANE *out) {
+    for (size_t i = from; i < to; i++) out[i] = bytes[i];
+    for (unsigned plane = 1; plane < planes; plane++) {
+        const uint8_t *high = bytes + plane * count;
+        for (size_t i = from; i < to; i++) out[i] |= (LANE)((LANE)high[i] << (8 * plane % EV_BITS));
     }
 }
 
-static int LANE_NAME(decode_tokens)(const ev_level *level, const uint8_t *const *parts, size_t count, LANE *out, ev_error *error) {
-    const uint8_t *tokens = parts[level->streams[0].part] + level->streams[0].offset;
-    const uint8_t *bytes = NULL;
-    uint64_t length = level->streams[1].length, at = 0;
-    if (length) bytes = parts[level->streams[1].part] + level->streams[1].offset;
-    ev_token_table table;
-    fill_token_table(&table, EV_BITS, level->direct_bits, level->mantissa_bits);
-    size_t i = 0;
+static int LANE_NAME(take_tokens)(ev_token_reader *reader, size_t from, size_t to, LANE *out, ev_error *error) {
+    const uint8_t *tokens = reader->tokens, *bytes = reader->bytes;
+    const ev_token_table *table = &reader->table;
+    uint64_t length = reader->length, at = reader->at;
+    size_t i = from;
     /* No branch on the token: how many bits it has is noise to a branch predictor. One load holds 57 bits from any bit on. */
-    for (; i < count && (at >> 3) + 8 <= length; i++) {
-        unsigned extra = table.extra[tokens[i]];
+    for (; i < to && (at >> 3) + 8 <= length; i++) {
+        unsigned extra = table->extra[tokens[i]];
         if (extra > 57) break;
-        out[i] = (LANE)(table.base[tokens[i]] | (ev_load64(bytes + (at >> 3)) >> (at & 7) & table.mask[tokens[i]]));
+        out[i] = (LANE)(table->base[tokens[i]] | (ev_load64(bytes + (at >> 3)) >> (at & 7) & table->mask[tokens[i]]));
         at += extra;
     }
-    for (; i < count; i++) {
-        unsigned extra = table.extra[tokens[i]];
+    for (; i < to; i++) {
+        unsigned extra = table->extra[tokens[i]];
         if (!extra) {
-            out[i] = (LANE)table.base[tokens[i]];
+            out[i] = (LANE)table->base[tokens[i]];
             continue;
         }
         if (extra == 255) return ev_fail(error, EV_CORRUPT, "token", tokens[i], 254);
         if (at + extra > length * 8) return ev_fail(error, EV_CORRUPT, "bytes of token bits", length, (at + extra + 7) / 8);
-        out[i] = (LANE)(table.base[tokens[i]] | bits_near_end(bytes, length, at, extra));
+        out[i] = (LANE)(table->base[tokens[i]] | bits_near_end(bytes, length, at, extra));
         at += extra;
     }
-    return check_token_bits(at, bytes, length, error);
-}
-
-static int LANE_NAME(decode_simple)(const ev_level *level, const uint8_t *const *parts, size_t count, LANE *out, ev_error *error) {
-    if (level->layout == EV_TOKENS) return LANE_NAME(decode_tokens)(level, parts, count, out, error);
-    if (level->layout == EV_PLANES)
-        LANE_NAME(decode_planes)(parts[level->streams[0].part] + level->streams[0].offset, level->planes, count, out);
-    else
-        for (size_t i = 0; i < count; i++) out[i] = (LANE)level->constant;
+    reader->at = at;
     return EV_OK;
 }
 
-/* An inner level: its transform is none, so the base is added at once. */
-static int LANE_NAME(decode_inner)(const ev_level *level, const uint8_t *const *parts, LANE *out, ev_error *error) {
-    int status = LANE_NAME(decode_simple)(level, parts, level->count, out, error);
-    if (!status && level->base)
-        for (size_t i = 0; i < level->count; i++) out[i] = (LANE)(out[i] + (LANE)level->base);
-    return status;
-}
+/* Where the sums of a transform stand. */
+typedef struct {
+    LANE value;
+    LANE delta;
+} LANE_NAME(ev_sums);
 
 /* What a residual adds to the value before it. */
 static LANE LANE_NAME(step)(const ev_level *level, LANE residual) { return (LANE)((uint64_t)(LANE)level->scale * LANE_UNZIGZAG(residual)); }
+
+/* Turn residuals into values, going on from `sums`. */
+static void LANE_NAME(add_up)(const ev_level *level, LANE_NAME(ev_sums) *sums, LANE *out, size_t count) {
+    LANE value = sums->value, delta = sums->delta;
+    if (level->transform == EV_NONE) {
+        if (value)
+            for (size_t i = 0; i < count; i++) out[i] = (LANE)(out[i] + value);
+        return;
+    }
+    if (level->transform == EV_DELTA2 && level->scale == 1)
+        for (size_t i = 0; i < count; i++) {
+            delta = (LANE)(delta + LANE_UNZIGZAG(out[i]));
+            out[i] = value = (LANE)(value + delta);
+        }
+    else if (level->transform == EV_DELTA2)
+        for (size_t i = 0; i < count; i++) {
+            delta = (LANE)(delta + LANE_UNZIGZAG(out[i]));
+            out[i] = value = (LANE)(value + (LANE)((uint64_t)(LANE)level->scale * delta));
+        }
+    else if (level->scale == 1)
+        for (size_t i = 0; i < count; i++) out[i] = value = (LANE)(value + LANE_UNZIGZAG(out[i]));
+    else
+        for (size_t i = 0; i < count; i++) out[i] = value = (LANE)(value + LANE_NAME(step)(level, out[i]));
+    sums->value = value;
+    sums->delta = delta;
+}
+
+/* Set the values that a transform states, and the sums that the residuals go on from; returns how many. */
+static size_t LANE_NAME(begin)(const ev_level *level, LANE_NAME(ev_sums) *sums, LANE *out) {
+    sums->value = (LANE)level->base;
+    sums->delta = (LANE)level->step;
+    if (level->transform == EV_NONE) return 0;
+    out[0] = sums->value;
+    if (level->transform == EV_DELTA) return 1;
+    out[1] = sums->value = (LANE)(sums->value + (LANE)((uint64_t)(LANE)level->scale * sums->delta));
+    return 2;
+}
+
+/* A level without inner levels, with its transform. */
+static int LANE_NAME(decode_simple)(const ev_level *level, const uint8_t *const *parts, LANE *out, ev_error *error) {
+    enum { TILE = 1024 }; /* residuals of a tile are still in the first-level cache when they are added up */
+    LANE_NAME(ev_sums) sums;
+    size_t count = level->count - level->transform;
+    out += LANE_NAME(begin)(level, &sums, out);
+    ev_token_reader reader;
+    const uint8_t *planes = NULL;
+    if (level->layout == EV_TOKENS) begin_tokens(&reader, level, parts);
+    if (level->layout == EV_PLANES) planes = parts[level->streams[0].part] + level->streams[0].offset;
+    for (size_t from = 0; from < count; from += TILE) {
+        size_t to = count - from < TILE ? count : from + TILE;
+        int status = EV_OK;
+        if (level->layout == EV_TOKENS) status = LANE_NAME(take_tokens)(&reader, from, to, out, error);
+        else if (level->layout == EV_PLANES) LANE_NAME(take_planes)(planes, level->planes, count, from, to, out);
+        else
+            for (size_t i = from; i < to; i++) out[i] = (LANE)level->constant;
+        if (status) return status;
+        LANE_NAME(add_up)(level, &sums, out + from, to - from);
+    }
+    return level->layout == EV_TOKENS ? check_token_bits(reader.at, reader.bytes, reader.length, error) : EV_OK;
+}
 
 static int LANE_NAME(decode_dictionary)(const ev_sequence *sequence, const uint8_t *const *parts, size_t count, LANE *out,
                                         LANE *escapes, ev_error *error) {
@@ -88,7 +132,7 @@ static int LANE_NAME(decode_dictionary)(const ev_sequence *sequence, const uint8
         }
         return bad ? ev_fail(error, EV_CORRUPT, "dictionary code beyond the dictionary of size", level->dictionary_size, 255) : EV_OK;
     }
-    int status = LANE_NAME(decode_inner)(&sequence->inner[0], parts, escapes, error);
+    int status = LANE_NAME(decode_simple)(&sequence->inner[0], parts, escapes, error);
     if (status) return status;
     unknown[EV_ESCAPE] = 0;
     size_t used = 0;
@@ -112,7 +156,7 @@ static int LANE_NAME(decode_dictionary)(const ev_sequence *sequence, const uint8
 static int LANE_NAME(decode_runs)(const ev_sequence *sequence, const uint8_t *const *parts, size_t count, LANE *out,
                                   LANE *values, uint32_t *lengths, ev_error *error) {
     size_t runs = sequence->outer.inner_count, at = 0;
-    int status = LANE_NAME(decode_inner)(&sequence->inner[0], parts, values, error);
+    int status = LANE_NAME(decode_simple)(&sequence->inner[0], parts, values, error);
     if (status) return status;
     ev_sequence inner_lengths;
     memset(&inner_lengths, 0, sizeof inner_lengths);
@@ -128,50 +172,22 @@ static int LANE_NAME(decode_runs)(const ev_sequence *sequence, const uint8_t *co
     return at == count ? EV_OK : ev_fail(error, EV_CORRUPT, "sum of run lengths", at, count);
 }
 
-static void LANE_NAME(add_base)(LANE *values, size_t count, LANE base) {
-    if (base)
-        for (size_t i = 0; i < count; i++) values[i] = (LANE)(values[i] + base);
-}
-
-/* Residuals stand from values[1] on. */
-static void LANE_NAME(undo_delta)(LANE *values, size_t count, const ev_level *level) {
-    LANE value = (LANE)level->base;
-    values[0] = value;
-    if (level->layout == EV_DICTIONARY) return; /* decode_dictionary has added them up */
-    if (level->scale == 1)
-        for (size_t i = 1; i < count; i++) values[i] = value = (LANE)(value + LANE_UNZIGZAG(values[i]));
-    else
-        for (size_t i = 1; i < count; i++) values[i] = value = (LANE)(value + LANE_NAME(step)(level, values[i]));
-}
-
-/* Residuals stand from values[2] on. */
-static void LANE_NAME(undo_delta2)(LANE *values, size_t count, const ev_level *level) {
-    LANE value = (LANE)level->base, scale = (LANE)level->scale, delta = (LANE)level->step;
-    values[0] = value;
-    values[1] = value = (LANE)(value + (LANE)((uint64_t)scale * delta));
-    for (size_t i = 2; i < count; i++) {
-        delta = (LANE)(delta + LANE_UNZIGZAG(values[i]));
-        values[i] = value = (LANE)(value + (LANE)((uint64_t)scale * delta));
-    }
-}
-
 static int LANE_NAME(decode)(const ev_sequence *sequence, const uint8_t *const *parts, void *values, void *scratch, ev_error *error) {
     const ev_level *level = &sequence->outer;
-    LANE *out = (LANE *)values, *residuals = out + level->transform;
+    LANE *out = (LANE *)values;
+    if (level->layout != EV_DICTIONARY && level->layout != EV_RUNS) return LANE_NAME(decode_simple)(level, parts, out, error);
+    LANE_NAME(ev_sums) sums;
     size_t count = level->count - level->transform;
     int status;
+    out += LANE_NAME(begin)(level, &sums, out);
     if (level->layout == EV_DICTIONARY)
-        status = LANE_NAME(decode_dictionary)(sequence, parts, count, residuals, (LANE *)scratch, error);
-    else if (level->layout == EV_RUNS) {
+        status = LANE_NAME(decode_dictionary)(sequence, parts, count, out, (LANE *)scratch, error);
+    else {
         size_t lanes = ((size_t)level->inner_count * sizeof(LANE) + 7) / 8 * 8; /* run lengths stay aligned */
-        status = LANE_NAME(decode_runs)(sequence, parts, count, residuals, (LANE *)scratch, (uint32_t *)((uint8_t *)scratch + lanes), error);
-    } else
-        status = LANE_NAME(decode_simple)(level, parts, count, residuals, error);
-    if (status) return status;
-    if (level->transform == EV_NONE) LANE_NAME(add_base)(out, level->count, (LANE)level->base);
-    else if (level->transform == EV_DELTA) LANE_NAME(undo_delta)(out, level->count, level);
-    else LANE_NAME(undo_delta2)(out, level->count, level);
-    return EV_OK;
+        status = LANE_NAME(decode_runs)(sequence, parts, count, out, (LANE *)scratch, (uint32_t *)((uint8_t *)scratch + lanes), error);
+    }
+    if (!status && !(level->layout == EV_DICTIONARY && level->transform == EV_DELTA)) LANE_NAME(add_up)(level, &sums, out, count);
+    return status;
 }
 
 #include "ev_lanes_end.h"

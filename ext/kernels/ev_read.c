@@ -72,6 +72,7 @@ static int read_inner(ev_cursor *cursor, uint32_t count, unsigned bits, ev_level
     level->bits = (uint8_t)bits;
     level->count = count;
     level->layout = form & 15;
+    if (form >> 4 > EV_DELTA2 || (form & 15) > EV_RUNS) return ev_fail(error, EV_UNSUPPORTED, "transform and layout of an inner sequence", form, EV_TOKENS);
     if (form != EV_CONSTANT && form != EV_PLANES && form != EV_TOKENS)
         return ev_fail(error, EV_CORRUPT, "transform and layout of an inner sequence", form, EV_TOKENS);
     status = read_transform(cursor, level, error);

@@ -147,15 +147,23 @@ class EventBatch:
                 return found
             if key in STANDARD_COLUMNS:
                 return np.zeros(self._length, STANDARD_COLUMNS[key].dtype)
-            raise KeyError(f"column {key!r}: not in this batch, which has {', '.join(self._columns) or 'none'}")
+            raise KeyError(
+                f"column {key!r}: not in this batch, which has {', '.join(self._columns) or 'none'}"
+            )
         if isinstance(key, (int, np.integer)):
             return {name: int(array[key]) for name, array in self._columns.items()}
         if not isinstance(key, slice):
             key = np.asarray(key)
             if key.ndim != 1 or key.dtype.kind not in "iub":
-                raise InvalidArgumentError("batch index: allowed are a column name, an int, a slice, a mask, an index array")
+                raise InvalidArgumentError(
+                    "batch index: allowed are a column name, an int, a slice, a mask, an index array"
+                )
         arrays = {name: array[key] for name, array in self._columns.items()}
-        length = len(range(*key.indices(self._length))) if isinstance(key, slice) else len(np.arange(self._length)[key])
+        length = (
+            len(range(*key.indices(self._length)))
+            if isinstance(key, slice)
+            else len(np.arange(self._length)[key])
+        )
         return EventBatch._from_arrays(arrays, length)
 
     def __getattr__(self, name: str) -> np.ndarray:

@@ -9,7 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from . import compression
-from ._codec import BlockHead, Table, count_kinds, encode_sequence, gather, kinds_match, kinds_with_values, time_range
+from ._codec import (
+    BlockHead,
+    Table,
+    count_kinds,
+    encode_sequence,
+    gather,
+    kinds_match,
+    kinds_with_values,
+    time_range,
+)
 from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError
 from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, column_order
@@ -53,7 +62,9 @@ def level_of(name: str) -> Level:
     try:
         return LEVELS[name]
     except (KeyError, TypeError):
-        raise InvalidArgumentError(f"level: found {name!r}, allowed: {', '.join(map(repr, LEVELS))}") from None
+        raise InvalidArgumentError(
+            f"level: found {name!r}, allowed: {', '.join(map(repr, LEVELS))}"
+        ) from None
 
 
 # ---- encoding ----
@@ -77,7 +88,8 @@ def _encode_values(values: np.ndarray, level: Level) -> tuple[bytearray, list[tu
     def size(encoding: tuple[bytearray, list[tuple[int, bytes, bool]]]) -> int:
         description, streams = encoding
         return len(description) + sum(
-            len(data) if noise else len(compression.compress(data, level.zstd)[1]) for _, data, noise in streams
+            len(data) if noise else len(compression.compress(data, level.zstd)[1])
+            for _, data, noise in streams
         )
 
     return min(encodings, key=size)
@@ -101,7 +113,9 @@ def read_column_head(data: memoryview, at: int, where: str) -> tuple[str, np.dty
     name = _NAMES_BY_ID.get(key >> 1)
     group = group_of(name) if name else 0
     if name is None and key != 1:
-        raise UnsupportedVersionError(f"{where}: id of a column: found {key >> 1}, allowed in this version: up to {max(_NAMES_BY_ID)}")
+        raise UnsupportedVersionError(
+            f"{where}: id of a column: found {key >> 1}, allowed in this version: up to {max(_NAMES_BY_ID)}"
+        )
     try:
         if name is None:
             size = data[at]
@@ -158,10 +172,14 @@ def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
 
 def _pack_table(columns: list[_Encoded], level: Level) -> bytes:
     parts = _assign_parts(columns, level)
-    return b"".join((pack_varint(len(columns)), *(column.head + column.description for column in columns), parts))
+    return b"".join(
+        (pack_varint(len(columns)), *(column.head + column.description for column in columns), parts)
+    )
 
 
-def _encode_column(name: str, values: np.ndarray, kinds: np.ndarray | None, counts: dict[int, int], group: int, level: Level) -> _Encoded:
+def _encode_column(
+    name: str, values: np.ndarray, kinds: np.ndarray | None, counts: dict[int, int], group: int, level: Level
+) -> _Encoded:
     """Encode one column of a block; ``kinds`` is None when all events are of one kind."""
     if name == "kind" or kinds is None:
         stored = set(counts) if name == "kind" or values.any() else set()
@@ -221,7 +239,9 @@ def encode_block(columns: Columns, level: Level) -> bytes:
 
 def encode_index_table(columns: list[np.ndarray], level: Level) -> bytes:
     """Return a table whose columns are numbered from 1 on and have their standard dtypes."""
-    encoded = [_Encoded(pack_varint(i << 1), *_encode_values(values, level)) for i, values in enumerate(columns, 1)]
+    encoded = [
+        _Encoded(pack_varint(i << 1), *_encode_values(values, level)) for i, values in enumerate(columns, 1)
+    ]
     return _pack_table(encoded, level)
 
 
@@ -258,7 +278,7 @@ class Block:
     dtypes : dict of str to dtype
         Columns that can be decoded, numbered ones first.
     groups : dict of str to int
-        Group of each of them.
+        Group of each of them, in the order in which they stand.
     encrypted_groups : list of int
         Groups whose columns are there but cannot be read.
     """
@@ -281,7 +301,13 @@ class Block:
             if storage:
                 self.encrypted_groups.append(group)
                 continue
-            table = Table(payload[offset : offset + length], self._head, self.events, _STANDARD_DTYPES, f"{where}, group {group}")
+            table = Table(
+                payload[offset : offset + length],
+                self._head,
+                self.events,
+                _STANDARD_DTYPES,
+                f"{where}, group {group}",
+            )
             self._tables.append(table)
             self._add_columns(table, group)
         self.dtypes = {name: self.dtypes[name] for name in sorted(self.dtypes, key=column_order)}
@@ -289,12 +315,20 @@ class Block:
 
     def _check_head(self) -> None:
         """Check what the head says of columns that are missing; forget columns whose rows cannot be placed without kinds."""
-        if "t" not in self.dtypes and (self.t_min or self.t_max) and ColumnGroup.POINTER not in self.encrypted_groups:
-            raise CorruptDataError(f"{self._where}: times: found {self.t_min} to {self.t_max} without a t column, allowed: 0")
+        if (
+            "t" not in self.dtypes
+            and (self.t_min or self.t_max)
+            and ColumnGroup.POINTER not in self.encrypted_groups
+        ):
+            raise CorruptDataError(
+                f"{self._where}: times: found {self.t_min} to {self.t_max} without a t column, allowed: 0"
+            )
         if "kind" in self.dtypes or not self.kinds.keys() - {0}:
             return
         if ColumnGroup.POINTER not in self.encrypted_groups:
-            raise CorruptDataError(f"{self._where}: kinds: found {list(self.kinds)} without a kind column, allowed: only kind 0")
+            raise CorruptDataError(
+                f"{self._where}: kinds: found {list(self.kinds)} without a kind column, allowed: only kind 0"
+            )
         for name, (table, at) in list(self._places.items()):
             if 0 < table.columns[at][4] < self.events:
                 del self._places[name], self.dtypes[name], self.groups[name]
@@ -304,11 +338,15 @@ class Block:
             name = own_name or _NAMES_BY_ID[id_]
             expected = STANDARD_COLUMNS[name].group if id_ else own_group
             if expected != group or (not id_ and name in STANDARD_COLUMNS):
-                raise CorruptDataError(f"{self._where}: column {name!r}: found in group {group}, allowed: {expected}, by its number")
+                raise CorruptDataError(
+                    f"{self._where}: column {name!r}: found in group {group}, allowed: {expected}, by its number"
+                )
             if name in self.dtypes:
                 raise CorruptDataError(f"{self._where}: column {name!r}: found twice, allowed: once")
             if name == "kind" and (stored != self.events or INTEGER_DTYPES[dtype] != np.uint8):
-                raise CorruptDataError(f"{self._where}: kind: found {stored} values of {INTEGER_DTYPES[dtype]}, allowed: {self.events} of uint8")
+                raise CorruptDataError(
+                    f"{self._where}: kind: found {stored} values of {INTEGER_DTYPES[dtype]}, allowed: {self.events} of uint8"
+                )
             if name == "t" and INTEGER_DTYPES[dtype] != np.int64:
                 raise CorruptDataError(f"{self._where}: t: found {INTEGER_DTYPES[dtype]}, allowed: int64")
             self.dtypes[name] = INTEGER_DTYPES[dtype]
@@ -343,16 +381,25 @@ class Block:
         wanted = dict.fromkeys(names)
         needed = sum(self.dtypes[name].itemsize for name in wanted) * self.events
         if needed > self._max_bytes:
-            raise LimitExceededError(f"{self._where}: decoded columns: found {needed} bytes, allowed: {self._max_bytes}")
+            raise LimitExceededError(
+                f"{self._where}: decoded columns: found {needed} bytes, allowed: {self._max_bytes}"
+            )
         arrays: dict[str, np.ndarray] = {}
         for table in self._tables:
             # The kinds place the rows of all other columns, so they come first.
-            mine = sorted((name for name in wanted if self._places[name][0] is table), key=lambda name: name != "kind")
+            mine = sorted(
+                (name for name in wanted if self._places[name][0] is table), key=lambda name: name != "kind"
+            )
             self._decode_from(table, mine, arrays, out or {}, zeroed)
         return {name: arrays[name] for name in wanted}
 
     def _decode_from(
-        self, table: Table, names: list[str], arrays: dict[str, np.ndarray], out: Columns, zeroed: Collection[str]
+        self,
+        table: Table,
+        names: list[str],
+        arrays: dict[str, np.ndarray],
+        out: Columns,
+        zeroed: Collection[str],
     ) -> None:
         places = [self._places[name][1] for name in names]
         partial = any(0 < table.columns[at][4] < self.events for at in places)
@@ -372,17 +419,23 @@ class Block:
     def _check(self, name: str, array: np.ndarray) -> None:
         """Check what the head says of a column against the column."""
         if name == "kind" and not kinds_match(array, self._head):
-            raise CorruptDataError(f"{self._where}: kinds: found other counts than the head of the block states")
+            raise CorruptDataError(
+                f"{self._where}: kinds: found other counts than the head of the block states"
+            )
         if name == "t" and self.events and time_range(array) != (self.t_min, self.t_max):
             found = time_range(array)
-            raise CorruptDataError(f"{self._where}: t: found {found[0]} to {found[1]}, allowed by the head: {self.t_min} to {self.t_max}")
+            raise CorruptDataError(
+                f"{self._where}: t: found {found[0]} to {found[1]}, allowed by the head: {self.t_min} to {self.t_max}"
+            )
 
     def column_bytes(self) -> dict[str, float]:
         """Return the stored bytes that each column takes, shared parts divided by what each column has in them before compression."""
         sizes: dict[str, float] = {}
         for name, (table, at) in self._places.items():
             sizes[name] = sum(
-                table.parts[part][2] * length / table.parts[part][1] for part, length in table.streams_of(at) if length
+                table.parts[part][2] * length / table.parts[part][1]
+                for part, length in table.streams_of(at)
+                if length
             )
         return sizes
 

@@ -58,7 +58,9 @@ def decompress(codec: int, data: memoryview, raw_length: int, where: str) -> byt
     try:
         stated = zstandard.frame_content_size(data)
         if stated != raw_length:
-            raise CorruptDataError(f"{where}: content size in the zstd header: found {stated}, allowed: {raw_length}")
+            raise CorruptDataError(
+                f"{where}: content size in the zstd header: found {stated}, allowed: {raw_length}"
+            )
         raw = _contexts.decompressor.decompress(data, max_output_size=raw_length, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise CorruptDataError(f"{where}: zstd data of {len(data)} bytes: {error}") from None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .block import Block, Columns, Level, encode_block
-from .entries import Entry
+from .entries import Entry, type_number
 from .framing import RecordType, pack_record
 from .index import Index, pack_index
 from .limits import MAX_BLOCK_BYTES, MAX_ENTRIES_BYTES, MAX_INDEX_ROWS
@@ -75,7 +75,9 @@ class StreamEmitter:
         pieces = min(-(-size // MAX_BLOCK_BYTES), events) or 1
         for piece in range(pieces):
             start, stop = events * piece // pieces, events * (piece + 1) // pieces
-            self.encoded_block(encode_block({name: values[start:stop] for name, values in columns.items()}, self._level))
+            self.encoded_block(
+                encode_block({name: values[start:stop] for name, values in columns.items()}, self._level)
+            )
 
     def encoded_block(self, payload: bytes) -> None:
         """Write a block that has been encoded."""
@@ -99,7 +101,7 @@ class StreamEmitter:
                 self._entries_record(entry_group(entry), pending)
                 pending = records[entry_group(entry)] = _PendingEntries()
             pending.packed.append(packed)
-            pending.types.append(entry.type)
+            pending.types.append(type_number(entry))
             pending.size += len(packed)
         for group, pending in records.items():
             self._entries_record(group, pending)

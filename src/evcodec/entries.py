@@ -115,6 +115,21 @@ class Payload(Entry):
     data: Any
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownEntry(Entry):
+    """An entry of a later version: kept when a stream is written anew, else ignored."""
+
+    type: ClassVar[int] = 0
+    unknown_type: int
+    group: int
+    fields: Mapping[str, Any]
+
+
+def type_number(entry: Entry) -> int:
+    """Return the type of an entry in the format."""
+    return entry.unknown_type if isinstance(entry, UnknownEntry) else entry.type
+
+
 ENTRY_TYPES: dict[int, type[Entry]] = {
     cls.type: cls for cls in (Source, Context, Gap, Anchor, VideoAnchor, Marker, Payload)
 }

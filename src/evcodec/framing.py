@@ -8,7 +8,13 @@ from binascii import crc_hqx
 from enum import IntEnum
 from typing import NamedTuple
 
-from .errors import CorruptDataError, EvcodecError, LimitExceededError, TruncatedDataError, UnsupportedVersionError
+from .errors import (
+    CorruptDataError,
+    EvcodecError,
+    LimitExceededError,
+    TruncatedDataError,
+    UnsupportedVersionError,
+)
 from .limits import MAX_PAYLOAD_BYTES
 
 MARKER = b"\xecEVC"
@@ -76,13 +82,21 @@ def parse_head(data: memoryview, offset: int, position: int) -> RecordHead | Non
     _, record_type, flags, length, sequence, checksum = _HEAD.unpack(available)
     expected = crc_hqx(available[:14], 0)
     if checksum != expected:
-        raise CorruptDataError(f"byte {position}: checksum of a record head: found {checksum:#06x}, allowed: {expected:#06x}")
+        raise CorruptDataError(
+            f"byte {position}: checksum of a record head: found {checksum:#06x}, allowed: {expected:#06x}"
+        )
     if flags & RESERVED_FLAGS:
-        raise CorruptDataError(f"byte {position}: reserved flags of a record: found {flags & RESERVED_FLAGS:#x}, allowed: 0")
+        raise CorruptDataError(
+            f"byte {position}: reserved flags of a record: found {flags & RESERVED_FLAGS:#x}, allowed: 0"
+        )
     if record_type < FIRST_ANCILLARY and record_type not in RecordType.__members__.values():
-        raise UnsupportedVersionError(f"byte {position}: record type: found {record_type}, allowed in this version: 1 to 5, 128 to 255")
+        raise UnsupportedVersionError(
+            f"byte {position}: record type: found {record_type}, allowed in this version: 1 to 5, 128 to 255"
+        )
     if length > MAX_PAYLOAD_BYTES:
-        raise LimitExceededError(f"byte {position}: payload of a record: found {length} bytes, allowed: {MAX_PAYLOAD_BYTES}")
+        raise LimitExceededError(
+            f"byte {position}: payload of a record: found {length} bytes, allowed: {MAX_PAYLOAD_BYTES}"
+        )
     return RecordHead(record_type, length, sequence)
 
 
@@ -91,7 +105,9 @@ def check_record(record: memoryview, position: int) -> memoryview:
     (found,) = _TAIL.unpack(record[-TAIL_BYTES:])
     expected = zlib.crc32(record[:-TAIL_BYTES])
     if found != expected:
-        raise CorruptDataError(f"byte {position}: checksum of a record: found {found:#010x}, allowed: {expected:#010x}")
+        raise CorruptDataError(
+            f"byte {position}: checksum of a record: found {found:#010x}, allowed: {expected:#010x}"
+        )
     return record[HEAD_BYTES:-TAIL_BYTES]
 
 
@@ -186,7 +202,9 @@ class RecordScanner:
             if not self._finished:
                 return None
             needed = HEAD_BYTES if head is None else head.record_bytes
-            raise TruncatedDataError(f"byte {self.position}: record: found {left} of its {needed} bytes, then the data ended")
+            raise TruncatedDataError(
+                f"byte {self.position}: record: found {left} of its {needed} bytes, then the data ended"
+            )
         record = memoryview(bytes(memoryview(self._data)[self._at : self._at + head.record_bytes]))
         found = Record(head.type, head.sequence, self.position, check_record(record, self.position))
         self._at += head.record_bytes

@@ -65,8 +65,8 @@ class Index:
     def add_block(self, place: tuple[int, int, int], block: Block) -> None:
         """Add a block at (offset, size, type)."""
         self.kinds.update(block.kinds)
-        for name, dtype in block.dtypes.items():
-            self.columns.setdefault((name, dtype), block.groups[name])
+        for name, group in block.groups.items():
+            self.columns.setdefault((name, block.dtypes[name]), group)
         self.rows.append(IndexRow.of_block(place, block))
 
     def add_entries(self, place: tuple[int, int, int], types: Collection[int]) -> None:
@@ -105,10 +105,17 @@ def unpack_index(payload: memoryview, where: str) -> Index:
     arrays = decode_index_table(payload[at:], rows, _DTYPE_CODES, where)
     index.rows = [IndexRow(*row) for row in zip(*(array.tolist() for array in arrays), strict=True)]
     for row in index.rows:
-        if row.type not in (RecordType.BLOCK, RecordType.ENTRIES) or not 0 <= row.events <= _MOST_EVENTS[row.type]:
-            raise CorruptDataError(f"{where}: row of the index: found type {row.type} with {row.events} events, allowed: blocks and entries within the limits")
+        if (
+            row.type not in (RecordType.BLOCK, RecordType.ENTRIES)
+            or not 0 <= row.events <= _MOST_EVENTS[row.type]
+        ):
+            raise CorruptDataError(
+                f"{where}: row of the index: found type {row.type} with {row.events} events, allowed: blocks and entries within the limits"
+            )
     if sum(index.kinds.values()) != index.events:
-        raise CorruptDataError(f"{where}: events by kind: found {sum(index.kinds.values())}, allowed: {index.events}")
+        raise CorruptDataError(
+            f"{where}: events by kind: found {sum(index.kinds.values())}, allowed: {index.events}"
+        )
     return index
 
 
@@ -120,13 +127,19 @@ def _read_kinds(payload: memoryview, at: int, index: Index, where: str) -> int:
             raise CorruptDataError(f"{where}: kinds of the index: found none in ascending order at byte {at}")
         before = payload[at]
         index.kinds[before], at = unpack_varint(payload, at + 1, where)
+        if not index.kinds[before]:
+            raise CorruptDataError(
+                f"{where}: events of kind {before} in the index: found 0, allowed: at least 1"
+            )
     return at
 
 
 def _read_columns(payload: memoryview, at: int, index: Index, where: str) -> int:
     count, at = unpack_varint(payload, at, where)
     if count > MAX_COLUMNS * len(INTEGER_DTYPES):
-        raise LimitExceededError(f"{where}: columns of the index: found {count}, allowed: {MAX_COLUMNS * len(INTEGER_DTYPES)}")
+        raise LimitExceededError(
+            f"{where}: columns of the index: found {count}, allowed: {MAX_COLUMNS * len(INTEGER_DTYPES)}"
+        )
     for _ in range(count):
         name, dtype, group, at = read_column_head(payload, at, where)
         if (name, dtype) in index.columns:

@@ -52,7 +52,9 @@ class BytesInput:
     def read_at(self, offset: int, size: int) -> memoryview:
         """Return ``size`` bytes from ``offset`` on; raise TruncatedDataError if they are not there."""
         if offset < 0 or size > len(self._data) - offset:
-            raise TruncatedDataError(f"{self.name}, byte {offset}: found {len(self._data)} bytes in all, needed {size} from there on")
+            raise TruncatedDataError(
+                f"{self.name}, byte {offset}: found {len(self._data)} bytes in all, needed {size} from there on"
+            )
         return self._data[offset : offset + size]
 
     def close(self) -> None:
@@ -89,7 +91,9 @@ class FileInput:
     def read_at(self, offset: int, size: int) -> memoryview:
         """Return ``size`` bytes from ``offset`` on; raise TruncatedDataError if they are not there."""
         if offset < 0 or size > self.size() - offset:  # nothing is allocated for bytes that do not exist
-            raise TruncatedDataError(f"{self.name}, byte {offset}: found {self.size()} bytes in all, needed {size} from there on")
+            raise TruncatedDataError(
+                f"{self.name}, byte {offset}: found {self.size()} bytes in all, needed {size} from there on"
+            )
         data = self._read(offset, size)
         if len(data) < size:
             raise TruncatedDataError(f"{self.name}, byte {offset}: found {len(data)} bytes, needed {size}")
@@ -118,7 +122,12 @@ class PipeInput:
         self._read = getattr(file, "read1", None) or file.read
 
     def read_piece(self) -> bytes:
-        return self._read(2**16) or b""
+        piece = self._read(2**16)
+        if piece is None:
+            raise InvalidArgumentError(
+                f"{self.name}: found a source that is not ready, allowed: one that blocks"
+            )
+        return piece
 
     def close(self) -> None:
         if self._owned:
@@ -157,7 +166,9 @@ def open_input(source: Any) -> BytesInput | FileInput | PipeInput:
             return FileInput(file, str(path), owned=True)
         return PipeInput(file, str(path), owned=True)
     if not hasattr(source, "read"):
-        raise InvalidArgumentError(f"source: found {type(source).__name__}, allowed: path, binary file object, bytes")
+        raise InvalidArgumentError(
+            f"source: found {type(source).__name__}, allowed: path, binary file object, bytes"
+        )
     if isinstance(source, io.TextIOBase):
         raise InvalidArgumentError("source: found a text file, allowed: a file opened in binary mode")
     name = getattr(source, "name", None)

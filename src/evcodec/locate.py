@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from .block import Block
+from .entries import type_number
 from .errors import CorruptDataError, EvcodecError, TruncatedDataError
 from .framing import HEAD_BYTES, TAIL_BYTES, Record, RecordHead, RecordType, check_record, parse_head
-from .index import Index, kind_bits, unpack_index
+from .index import Index, unpack_index
 from .inputs import BytesInput, FileInput
 from .scan import Problem, StreamScanner
 from .wire import END_PAYLOAD_BYTES, End, Header, unpack_end, unpack_entries, unpack_header
@@ -58,7 +59,9 @@ def read_record(source: SeekableInput, place: RecordPlace) -> Record:
     data = source.read_at(place.position, place.size)
     head = parse_head(data, 0, place.position)
     if head is None or head.record_bytes != place.size or head.type != place.type:
-        raise CorruptDataError(f"byte {place.position}: record: found another type or size than the index states")
+        raise CorruptDataError(
+            f"byte {place.position}: record: found another type or size than the index states"
+        )
     return Record(head.type, head.sequence, place.position, check_record(data, place.position))
 
 
@@ -141,9 +144,11 @@ class Locator:
             position = stop - end.stream_bytes
             record = read_whole(self._source, position)
             if record.type != RecordType.HEADER or record.sequence != 0:
-                raise CorruptDataError(f"byte {position}: start of a stream: found record type {record.type}, allowed: a header")
+                raise CorruptDataError(
+                    f"byte {position}: start of a stream: found record type {record.type}, allowed: a header"
+                )
             header = unpack_header(record.payload, f"byte {position}")
-            streams.append(_Stream(position, header, self._read_index(position, stop, end)))
+            streams.append(_Stream(position, header, self._read_index(record, stop, end)))
             stop = position
         return streams[::-1]
 
@@ -153,29 +158,52 @@ class Locator:
             raise TruncatedDataError(f"byte {stop}: stream: found no end record before it")
         record = read_whole(self._source, position)
         if record.type != RecordType.END:
-            raise CorruptDataError(f"byte {position}: record type: found {record.type}, allowed: an end record")
+            raise CorruptDataError(
+                f"byte {position}: record type: found {record.type}, allowed: an end record"
+            )
         end = unpack_end(record.payload, f"byte {position}")
         if not END_RECORD_BYTES < end.stream_bytes <= stop:
-            raise CorruptDataError(f"byte {position}: length of the stream: found {end.stream_bytes}, allowed: up to {stop}")
+            raise CorruptDataError(
+                f"byte {position}: length of the stream: found {end.stream_bytes}, allowed: up to {stop}"
+            )
         return end
 
-    def _read_index(self, position: int, stop: int, end: End) -> Index:
+    def _read_index(self, header: Record, stop: int, end: End) -> Index:
+        position = header.position
         end_position = stop - END_RECORD_BYTES
         if not end.index_distance:
             return self._short_index(position, stop)
         if end.index_distance > end_position - position:
-            raise CorruptDataError(f"byte {end_position}: distance to the index: found {end.index_distance}, allowed: up to {end_position - position}")
+            raise CorruptDataError(
+                f"byte {end_position}: distance to the index: found {end.index_distance}, allowed: up to {end_position - position}"
+            )
         record = read_whole(self._source, end_position - end.index_distance)
         if record.type != RecordType.INDEX or record.end != end_position:
-            raise CorruptDataError(f"byte {record.position}: record type: found {record.type}, allowed: an index before the end")
+            raise CorruptDataError(
+                f"byte {record.position}: record type: found {record.type}, allowed: an index before the end"
+            )
         index = unpack_index(record.payload, f"byte {record.position}")
-        before = 0
+        before = header.record_bytes
+        without_others = record.sequence == len(index.rows) + 1
         for row in index.rows:
-            if row.offset < before or row.size < HEAD_BYTES + TAIL_BYTES or row.offset > record.position - position - row.size:
-                raise CorruptDataError(f"byte {record.position}: row of the index: found offset {row.offset} and size {row.size}, allowed: behind the row before it")
+            if (
+                row.offset < before
+                or row.size < HEAD_BYTES + TAIL_BYTES
+                or row.offset > record.position - position - row.size
+                or (without_others and row.offset != before)
+            ):
+                raise CorruptDataError(
+                    f"byte {record.position}: row of the index: found offset {row.offset} and size {row.size}, allowed: behind the row before it"
+                )
             before = row.offset + row.size
+        if without_others and before != record.position - position:
+            raise CorruptDataError(
+                f"byte {record.position}: rows of the index: found them to end at {before}, allowed: {record.position - position}"
+            )
         if index.events != end.events:
-            raise CorruptDataError(f"byte {record.position}: events of the index: found {index.events}, allowed by the end record: {end.events}")
+            raise CorruptDataError(
+                f"byte {record.position}: events of the index: found {index.events}, allowed by the end record: {end.events}"
+            )
         return index
 
     def _short_index(self, position: int, stop: int) -> Index:
@@ -253,4 +281,4 @@ class _Walk:
             block = Block(record.payload, f"{where}: block")
             index.add_block(place, block)
         elif record.type == RecordType.ENTRIES:
-            index.add_entries(place, [entry.type for entry in unpack_entries(record.payload, where)])
+            index.add_entries(place, [type_number(entry) for entry in unpack_entries(record.payload, where)])

@@ -11,7 +11,12 @@ from .errors import CorruptDataError, EvcodecError, InvalidArgumentError, LimitE
 from .limits import MAX_ELEMENTS, MAX_NESTING
 
 # Sizes are bounded where lists are made: a forged length must not allocate. Strings and bytes are bounded by the data itself.
-_UNPACK_LIMITS = {"max_array_len": MAX_ELEMENTS, "max_map_len": MAX_ELEMENTS, "raw": False, "strict_map_key": True}
+_UNPACK_LIMITS = {
+    "max_array_len": MAX_ELEMENTS,
+    "max_map_len": MAX_ELEMENTS,
+    "raw": False,
+    "strict_map_key": True,
+}
 
 
 def pack(value: Any, what: str) -> bytes:
@@ -25,7 +30,9 @@ def pack(value: Any, what: str) -> bytes:
     try:
         data: bytes = msgpack.packb(value, use_bin_type=True)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidArgumentError(f"{what}: {error}; allowed: what msgpack carries, integers of at most 64 bits") from None
+        raise InvalidArgumentError(
+            f"{what}: {error}; allowed: what msgpack carries, integers of at most 64 bits"
+        ) from None
     try:
         unpack(data, what)
     except EvcodecError as error:
@@ -50,9 +57,13 @@ def unpack_all(data: bytes | memoryview, where: str) -> Iterator[Any]:
         try:
             value = unpacker.unpack()
         except msgpack.OutOfData:
-            raise CorruptDataError(f"{where}, byte {at}: msgpack value runs beyond its {len(data)} bytes") from None
+            raise CorruptDataError(
+                f"{where}, byte {at}: msgpack value runs beyond its {len(data)} bytes"
+            ) from None
         except (msgpack.StackError, RecursionError):
-            raise LimitExceededError(f"{where}, byte {at}: nesting: found more than {MAX_NESTING}, allowed: {MAX_NESTING}") from None
+            raise LimitExceededError(
+                f"{where}, byte {at}: nesting: found more than {MAX_NESTING}, allowed: {MAX_NESTING}"
+            ) from None
         except UnicodeDecodeError as error:
             raise CorruptDataError(f"{where}, byte {at}: string: {error.reason}, allowed: UTF-8") from None
         except (ValueError, TypeError, msgpack.UnpackException) as error:

@@ -104,7 +104,9 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
         A path cannot be opened.
     """
     if mode not in _MODES:
-        raise InvalidArgumentError(f"mode: found {mode!r}, allowed: 'w' (replace), 'x' (refuse to replace), 'a' (append)")
+        raise InvalidArgumentError(
+            f"mode: found {mode!r}, allowed: 'w' (replace), 'x' (refuse to replace), 'a' (append)"
+        )
     if isinstance(target, (str, os.PathLike)):
         path = Path(target)
         if mode == "a" and not path.exists():
@@ -113,8 +115,14 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
         regular = file.seekable() and path.is_file()
         return Output(file, str(path), path if regular else None, owned=True, fsync=fsync and regular)
     if not hasattr(target, "write") or isinstance(target, io.TextIOBase):
-        raise InvalidArgumentError(f"target: found {type(target).__name__}, allowed: path, binary file object")
+        raise InvalidArgumentError(
+            f"target: found {type(target).__name__}, allowed: path, binary file object"
+        )
     if mode != "w":
-        raise InvalidArgumentError(f"mode: found {mode!r} with a file object, allowed: 'w'; a stream that is written at its end is an append")
+        raise InvalidArgumentError(
+            f"mode: found {mode!r} with a file object, allowed: 'w'; a stream that is written at its end is an append"
+        )
     name = getattr(target, "name", None)
-    return Output(target, name if isinstance(name, str) else type(target).__name__, None, owned=False, fsync=fsync)
+    return Output(
+        target, name if isinstance(name, str) else type(target).__name__, None, owned=False, fsync=fsync
+    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from .batch import EventBatch
 from .block import Block
-from .entries import Anchor, Context, Entry, Gap, Marker, Payload, Source, VideoAnchor
+from .entries import Anchor, Context, Entry, Gap, Marker, Payload, Source, UnknownEntry, VideoAnchor
 from .errors import CorruptDataError, EvcodecError, InvalidArgumentError
 from .framing import RecordType
 from .inputs import PipeInput, open_input
@@ -70,7 +70,9 @@ class Reader:
     InvalidArgumentError on a pipe that has not been read to its end.
     """
 
-    def __init__(self, source: Any, *, on_error: str = "raise", max_block_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
+    def __init__(
+        self, source: Any, *, on_error: str = "raise", max_block_bytes: int = DEFAULT_BLOCK_BYTES
+    ) -> None:
         if on_error not in ("raise", "skip"):
             raise InvalidArgumentError(f"on_error: found {on_error!r}, allowed: 'raise', 'skip'")
         if as_int("max_block_bytes", max_block_bytes) < 1:
@@ -103,7 +105,9 @@ class Reader:
     def __enter__(self) -> Reader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -137,7 +141,9 @@ class Reader:
     def _summary(self) -> _Summary:
         if isinstance(self._input, PipeInput):
             if not self._pipe_done:
-                raise InvalidArgumentError(f"{self._input.name}: what a pipe holds is known when it has been read to its end")
+                raise InvalidArgumentError(
+                    f"{self._input.name}: what a pipe holds is known when it has been read to its end"
+                )
             return self._pipe_summary
         found = _Summary()
         for place in self._locator.places():
@@ -183,9 +189,13 @@ class Reader:
     def blocks(self) -> list[BlockInfo]:
         """Where the blocks stand and what they hold, in order."""
         if isinstance(self._input, PipeInput):
-            raise InvalidArgumentError(f"{self._input.name}: the blocks of a pipe cannot be listed; allowed: a path, bytes, a seekable file")
+            raise InvalidArgumentError(
+                f"{self._input.name}: the blocks of a pipe cannot be listed; allowed: a path, bytes, a seekable file"
+            )
         return [
-            BlockInfo(place.stream, place.position, place.size, place.events, place.t_min, place.t_max, place.kinds)
+            BlockInfo(
+                place.stream, place.position, place.size, place.events, place.t_min, place.t_max, place.kinds
+            )
             for place in self._locator.places()
             if place.type == RecordType.BLOCK
         ]
@@ -204,17 +214,25 @@ class Reader:
     # ---- entries ----
 
     def entries(self, *types: type[_EntryT]) -> Iterator[_EntryT]:
-        """Yield the entries of these classes, all when none is given, in order. On a pipe: those that have come so far."""
+        """Yield the entries of these classes, all when none is given. On a pipe: those that have come so far.
+
+        They come as they stand in the stream. Contexts and payloads are a column group of their own, so they may stand before or behind others that were
+        appended between two blocks with them; ``position`` tells.
+        """
         wanted: tuple[type[Entry], ...] = types or (Entry,)
         if isinstance(self._input, PipeInput):
-            yield from (cast(_EntryT, entry) for entry in list(self._pipe_entries) if isinstance(entry, wanted))
+            yield from (
+                cast(_EntryT, entry)
+                for entry in list(self._pipe_entries)
+                if isinstance(entry, wanted) and not isinstance(entry, UnknownEntry)
+            )
             return
         bits = sum(1 << cls.type for cls in types) if types else -1
         for place in self._locator.places():
             if place.type != RecordType.ENTRIES or not place.kinds & bits:
                 continue
             for entry in self._guarded(place.position, self._entries_at, place) or ():
-                if isinstance(entry, wanted):
+                if isinstance(entry, wanted) and not isinstance(entry, UnknownEntry):
                     yield cast(_EntryT, entry)
         self._locator.raise_damage()
 
@@ -347,7 +365,9 @@ class Reader:
         record = read_record(self._seekable(), place)
         block = Block(record.payload, f"byte {place.position}: block", self._max_block_bytes)
         if (block.events, block.t_min, block.t_max) != (place.events, place.t_min, place.t_max):
-            raise CorruptDataError(f"byte {place.position}: block: found {block.events} events, allowed by the index: {place.events}, at the same times")
+            raise CorruptDataError(
+                f"byte {place.position}: block: found {block.events} events, allowed by the index: {place.events}, at the same times"
+            )
         return block
 
     def _seekable(self) -> Any:
@@ -379,9 +399,13 @@ class Reader:
             self._headers = [stream.header for stream in self._scanner.streams]
             where = f"byte {record.position}"
             if record.type == RecordType.ENTRIES:
-                self._pipe_entries += self._guarded(record.position, unpack_entries, record.payload, where) or []
+                self._pipe_entries += (
+                    self._guarded(record.position, unpack_entries, record.payload, where) or []
+                )
             elif record.type == RecordType.BLOCK:
-                block = self._guarded(record.position, Block, record.payload, f"{where}: block", self._max_block_bytes)
+                block = self._guarded(
+                    record.position, Block, record.payload, f"{where}: block", self._max_block_bytes
+                )
                 if block is not None:
                     self._pipe_summary.add_block(block)
                     yield block
@@ -399,7 +423,7 @@ class _Summary:
 
     def add(self, place: Any) -> None:
         """Add a block, or its place; entries count nothing."""
-        if isinstance(place, RecordPlace) and place.type != RecordType.BLOCK or not place.events:
+        if (isinstance(place, RecordPlace) and place.type != RecordType.BLOCK) or not place.events:
             return
         self.events += place.events
         self.t_min = place.t_min if self.t_min is None else min(self.t_min, place.t_min)

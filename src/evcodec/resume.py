@@ -48,7 +48,9 @@ def resume(target: Any) -> Resumed:
     source = open_input(target)
     if not isinstance(source, FileInput):
         source.close()
-        raise InvalidArgumentError(f"mode: found 'a' with {target}, which cannot seek; allowed: a regular file")
+        raise InvalidArgumentError(
+            f"mode: found 'a' with {target}, which cannot seek; allowed: a regular file"
+        )
     try:
         return _resume_from(source)
     finally:

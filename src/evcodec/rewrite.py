@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .batch import EventBatch
-from .block import Block, Level
+from .block import Block, Level, group_of
 from .emitter import StreamEmitter
 from .framing import Record, RecordType
 from .locate import Locator, SeekableInput, read_record
@@ -37,8 +37,14 @@ class _Merger:
             self._emitter.entries(unpack_entries(record.payload, where))
             return
         block = Block(record.payload, f"{where}: block")
-        whole = 2 * block.events >= self._block_events or block.encrypted_groups
-        if whole and not self._pending and not self._reencode or block.encrypted_groups:
+        large = 2 * block.events >= self._block_events and not self._pending and not self._reencode
+        # What this version cannot encode, it copies: groups that it cannot read or that the user chose, events without columns.
+        if (
+            large
+            or block.encrypted_groups
+            or not block.dtypes
+            or any(block.groups[name] != group_of(name) for name in block.groups)
+        ):
             self.flush()
             self._emitter.encoded_block(bytes(record.payload))
             return
@@ -54,7 +60,9 @@ class _Merger:
         """Write the blocks that are waiting for more, as one."""
         if not self._pending:
             return
-        batches = [EventBatch(**columns) for columns in self._pending]
+        batches = [
+            EventBatch._from_arrays(columns, len(next(iter(columns.values())))) for columns in self._pending
+        ]
         joined = EventBatch.concat(batches) if len(batches) > 1 else batches[0]
         for start in range(0, max(len(joined), 1), self._block_events):
             part = joined[start : start + self._block_events].columns
@@ -115,6 +123,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     Whatever happens, ``path`` is the old file or the new one, whole: the new one is on the device before it takes the name.
     """
+    path = Path(os.path.realpath(path))  # a link stays a link
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:

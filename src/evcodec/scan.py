@@ -83,7 +83,9 @@ class StreamScanner:
         self._scanner.finish()
         yield from self._records()
         if not self.streams and not self.problems:
-            error = TruncatedDataError(f"byte {self.position}: stream: found no header, which a stream starts with")
+            error = TruncatedDataError(
+                f"byte {self.position}: stream: found no header, which a stream starts with"
+            )
             self._report(error, self.position)
 
     def _report(self, error: EvcodecError, position: int) -> None:
@@ -116,13 +118,22 @@ class StreamScanner:
             self.streams.append(StreamState(record.position))
             self.streams[-1].header = unpack_header(record.payload, f"byte {record.position}")
         elif not self.streams:
-            self._report(CorruptDataError(f"byte {record.position}: stream: found record type {record.type} first, allowed: a header"), record.position)
+            self._report(
+                CorruptDataError(
+                    f"byte {record.position}: stream: found record type {record.type} first, allowed: a header"
+                ),
+                record.position,
+            )
             self.streams.append(StreamState(record.position, next_sequence=record.sequence))
         stream = self.streams[-1]
         if stream.end is not None:
-            raise CorruptDataError(f"byte {record.position}: record type {record.type}: found behind the end of a stream, allowed: a header")
+            raise CorruptDataError(
+                f"byte {record.position}: record type {record.type}: found behind the end of a stream, allowed: a header"
+            )
         if stream.index_position is not None and record.type != RecordType.END:
-            raise CorruptDataError(f"byte {record.position}: record type {record.type}: found behind the index, allowed: the end")
+            raise CorruptDataError(
+                f"byte {record.position}: record type {record.type}: found behind the index, allowed: the end"
+            )
         if record.type == RecordType.INDEX:
             stream.index_position = record.position
         expected, stream.next_sequence = stream.next_sequence, (record.sequence + 1) & 0xFFFFFFFF
@@ -130,11 +141,20 @@ class StreamScanner:
             missing = (record.sequence - expected) & 0xFFFFFFFF
             note = f"; {missing} records are missing" if missing < 0x80000000 else "; the order was changed"
             self._report(
-                CorruptDataError(f"byte {record.position}: sequence number: found {record.sequence}, allowed: {expected}{note}"),
+                CorruptDataError(
+                    f"byte {record.position}: sequence number: found {record.sequence}, allowed: {expected}{note}"
+                ),
                 record.position,
             )
         if record.type == RecordType.END:
             stream.end = unpack_end(record.payload, f"byte {record.position}")
             size = record.end - stream.position
+            distance = 0 if stream.index_position is None else record.position - stream.index_position
+            if stream.end.index_distance != distance:
+                raise CorruptDataError(
+                    f"byte {record.position}: distance to the index: found {stream.end.index_distance}, allowed: {distance}"
+                )
             if stream.end.stream_bytes != size:
-                raise CorruptDataError(f"byte {record.position}: length of the stream: found {stream.end.stream_bytes}, allowed: {size}")
+                raise CorruptDataError(
+                    f"byte {record.position}: length of the stream: found {stream.end.stream_bytes}, allowed: {size}"
+                )

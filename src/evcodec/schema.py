@@ -106,8 +106,7 @@ STANDARD_COLUMNS: dict[str, StandardColumn] = {
 
 # Dtype codes of the format are positions in this tuple.
 INTEGER_DTYPES: tuple[np.dtype, ...] = tuple(
-    np.dtype(name)
-    for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+    np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 )
 
 

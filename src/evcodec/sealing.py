@@ -95,6 +95,7 @@ class Sealer:
         self._waiting_events = 0
         self._pending: list[dict[str, np.ndarray]] = []
         self._pending_events = 0
+        self._pending_dtypes: dict[str, np.dtype] = {}
         self._entries: list[Entry] = []
         self._deadline: float | None = None
         self.small_blocks = 0
@@ -213,11 +214,11 @@ class Sealer:
 
     def _add(self, columns: dict[str, np.ndarray]) -> None:
         count = len(next(iter(columns.values())))
-        if any(
-            name in piece and piece[name].dtype != values.dtype for piece in self._pending[-1:] for name, values in columns.items()
-        ):
+        dtypes = {name: values.dtype for name, values in columns.items()}
+        if self._pending_dtypes | dtypes != dtypes | self._pending_dtypes:
             self._seal(self._pending_events)  # a block keeps the dtype that its events came with
         self._pending.append(columns)
+        self._pending_dtypes |= dtypes
         self._pending_events += count
         while self._pending_events >= self._block_events:
             self._seal(self._block_events)
@@ -226,7 +227,7 @@ class Sealer:
         """Write the first ``count`` pending events as a block."""
         pieces: list[dict[str, np.ndarray]] = []
         missing = count
-        while self._pending and (missing or not pieces):
+        while self._pending and (missing or not pieces or not len(next(iter(self._pending[0].values())))):
             piece = self._pending.pop(0)
             length = len(next(iter(piece.values())))
             if length > missing:
@@ -234,7 +235,10 @@ class Sealer:
                 piece = {name: values[:missing] for name, values in piece.items()}
             missing -= min(length, missing)
             pieces.append(piece)
-        columns = pieces[0] if len(pieces) == 1 else dict(EventBatch.concat(EventBatch(**piece) for piece in pieces).columns)
+        batches = [EventBatch._from_arrays(piece, len(next(iter(piece.values())))) for piece in pieces]
+        columns = pieces[0] if len(pieces) == 1 else dict(EventBatch.concat(batches).columns)
+        if not self._pending:
+            self._pending_dtypes = {}
         self._pending_events -= count
         self._write_entries()
         self._emitter.block(columns)

@@ -31,7 +31,9 @@ class Filter(NamedTuple):
         """Tell whether every event of the block was asked for."""
         if self.kinds is not None and not self.kinds.issuperset(block.kinds):
             return False
-        return (self.start is None or block.t_min >= self.start) and (self.stop is None or block.t_max < self.stop)
+        return (self.start is None or block.t_min >= self.start) and (
+            self.stop is None or block.t_max < self.stop
+        )
 
     def rows(self, block: Block, arrays: dict[str, np.ndarray]) -> np.ndarray:
         """Return a mask of the events that were asked for."""
@@ -57,14 +59,16 @@ def make_filter(
 ) -> Filter:
     """Return the filter for what a user asked for; raise InvalidArgumentError if that is not allowed."""
     if isinstance(columns, str):
-        raise InvalidArgumentError(f"columns: found the string {columns!r}, allowed: several names, such as ({columns!r},)")
+        raise InvalidArgumentError(
+            f"columns: found the string {columns!r}, allowed: several names, such as ({columns!r},)"
+        )
     names = None if columns is None else tuple(dict.fromkeys(columns))
     if names is not None and not all(isinstance(name, str) for name in names):
         raise InvalidArgumentError("columns: allowed: names of columns")
     if isinstance(kinds, (int, np.integer)):
         kinds = (int(kinds),)
     wanted = None if kinds is None else frozenset(as_int("kinds", kind) for kind in kinds)
-    if wanted and not (0 <= min(wanted) and max(wanted) <= 255):
+    if wanted and not (min(wanted) >= 0 and max(wanted) <= 255):
         raise InvalidArgumentError(f"kinds: found {sorted(wanted)}, allowed: 0 to 255")
     return Filter(
         names,
@@ -110,7 +114,10 @@ def _with_missing(chosen: Filter, arrays: dict[str, np.ndarray], length: int) ->
 
 def decode_matching(block: Block, chosen: Filter) -> EventBatch:
     """Return the events of a block that were asked for."""
-    if not chosen.may_match(sum(1 << min(kind, 63) for kind in block.kinds), block.t_min, block.t_max) or not block.events:
+    if (
+        not chosen.may_match(sum(1 << min(kind, 63) for kind in block.kinds), block.t_min, block.t_max)
+        or not block.events
+    ):
         return EventBatch()
     names = chosen.columns_of(block)
     if chosen.passes_whole(block):
@@ -153,7 +160,11 @@ class Gatherer:
     def _decode_in_place(self, block: Block) -> None:
         stop = self._length + block.events
         names = self._chosen.columns_of(block)
-        out = {name: self._arrays[name][self._length : stop] for name in names if self._arrays[name].dtype == block.dtypes[name]}
+        out = {
+            name: self._arrays[name][self._length : stop]
+            for name in names
+            if self._arrays[name].dtype == block.dtypes[name]
+        }
         for name, array in block.decode(names, out, self._zeroed).items():
             if name not in out:
                 self._arrays[name][self._length : stop] = array

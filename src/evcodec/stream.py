@@ -11,10 +11,10 @@ from typing import Any
 
 from .block import Block, level_of
 from .emitter import StreamEmitter
-from .entries import Entry, Gap
-from .errors import EvcodecError, InvalidArgumentError
+from .entries import Entry, Gap, type_number
+from .errors import CorruptDataError, EvcodecError, InvalidArgumentError
 from .framing import Record, RecordType
-from .index import IndexRow, unpack_index
+from .index import Index, unpack_index
 from .inputs import PipeInput, open_input
 from .rewrite import replacing, rewrite
 from .scan import Problem, StreamRecord, StreamScanner
@@ -66,15 +66,16 @@ class _Checker:
         self._kinds: Counter[int] = Counter()
         self._stream = -1
         self._start = 0
-        self._rows: list[IndexRow] = []
-        self._stream_events = 0
+        self._index = Index()
+        self._encrypted = False
         self._defined: set[tuple[int, int]] = set()
 
     def check(self, item: StreamRecord) -> None:
         """Check the next record; raise an EvcodecError that says what is wrong with it."""
         record = item.record
         if item.stream != self._stream:
-            self._stream, self._start, self._rows, self._stream_events = item.stream, record.position, [], 0
+            self._stream, self._start, self._index = item.stream, record.position, Index()
+            self._encrypted = False
             self._defined = set()
         self._report.records += 1
         where = f"byte {record.position}"
@@ -91,42 +92,65 @@ class _Checker:
         block.decode(list(block.dtypes))
         self._report.blocks += 1
         self._report.events += block.events
-        self._stream_events += block.events
         self._kinds.update(block.kinds)
-        self._rows.append(IndexRow.of_block(place, block))
+        self._index.add_block(place, block)
+        self._encrypted = self._encrypted or bool(block.encrypted_groups)
         self._report.kinds = dict(sorted(self._kinds.items()))
 
     def _check_entries(self, entries: list[Entry], place: tuple[int, int, int], where: str) -> None:
         self._report.entries += len(entries)
         self._report.gaps += sum(isinstance(entry, Gap) for entry in entries)
-        self._rows.append(IndexRow.of_entries(place, [entry.type for entry in entries]))
+        self._index.add_entries(place, [type_number(entry) for entry in entries])
         for entry in entries:
             index = getattr(entry, "index", None)
             if index is None:
                 continue
             if (entry.type, index) in self._defined:
-                self._problem(where, f"index {index} of {type(entry).__name__.lower()} entries: found twice, allowed: once in a stream")
+                self._problem(
+                    where,
+                    f"index {index} of {type(entry).__name__.lower()} entries: found twice, allowed: once in a stream",
+                )
             self._defined.add((entry.type, index))
 
     def _check_index(self, record: Record, where: str) -> None:
         index = unpack_index(record.payload, where)
-        for number, (stated, found) in enumerate(zip(index.rows, self._rows, strict=False)):
+        for number, (stated, found) in enumerate(zip(index.rows, self._index.rows, strict=False)):
             if stated != found:
-                self._problem(where, f"row {number} of the index: found {tuple(stated)}, allowed by the records: {tuple(found)}")
-        if len(index.rows) != len(self._rows):
-            self._problem(where, f"rows of the index: found {len(index.rows)}, allowed by the records: {len(self._rows)}")
+                self._problem(
+                    where,
+                    f"row {number} of the index: found {tuple(stated)}, allowed by the records: {tuple(found)}",
+                )
+        if len(index.rows) != len(self._index.rows):
+            self._problem(
+                where,
+                f"rows of the index: found {len(index.rows)}, allowed by the records: {len(self._index.rows)}",
+            )
+        if index.kinds != self._index.kinds:
+            self._problem(where, "events by kind in the index: found other counts than the blocks state")
+        if not self._encrypted and list(index.columns.items()) != list(self._index.columns.items()):
+            self._problem(
+                where, "columns of the index: found others, or in another order, than the blocks have"
+            )
 
     def check_end(self, stated_events: int, position: int) -> None:
         """Check the count of an END record."""
-        if stated_events != self._stream_events:
-            self._problem(f"byte {position}", f"events of the stream: found {stated_events}, allowed by the blocks: {self._stream_events}")
+        if stated_events != self._index.events:
+            self._problem(
+                f"byte {position}",
+                f"events of the stream: found {stated_events}, allowed by the blocks: {self._index.events}",
+            )
 
     def _problem(self, where: str, message: str) -> None:
         position = int(where.removeprefix("byte "))
         self._report.problems.append(Problem(position, f"{where}: {message}"))
 
 
-def _scan(source: Any, report: Report, keep: Callable[[StreamScanner, StreamRecord], None] | None, progress: Progress | None) -> None:
+def _scan(
+    source: Any,
+    report: Report,
+    keep: Callable[[StreamScanner, StreamRecord], None] | None,
+    progress: Progress | None,
+) -> None:
     """Check every record of a source, and hand those that are sound to ``keep``."""
     taken = open_input(source)
     report.name = taken.name
@@ -225,11 +249,15 @@ def repair(source: Any, target: Any, *, level: str = "balanced", progress: Progr
             if item.record.type == RecordType.BLOCK:
                 emitters[item.stream].encoded_block(bytes(item.record.payload))
             elif item.record.type == RecordType.ENTRIES:
-                emitters[item.stream].entries(unpack_entries(item.record.payload, f"byte {item.record.position}"))
+                emitters[item.stream].entries(
+                    unpack_entries(item.record.payload, f"byte {item.record.position}")
+                )
 
         _scan(source, report, keep, progress)
         if not emitters:
-            raise InvalidArgumentError(f"{report.name}: found nothing to save, allowed: data with at least one sound record; first problem: {report.problems[0].message}")
+            raise CorruptDataError(
+                f"{report.name}: found nothing to save, allowed: data with at least one sound record; first problem: {report.problems[0].message}"
+            )
         list(emitters.values())[-1].end()
     return report
 
@@ -270,11 +298,15 @@ def compact(
         if isinstance(taken, PipeInput):
             raise InvalidArgumentError(f"{taken.name}: found a pipe, allowed: a path, bytes, a seekable file")
         with replacing(Path(target)) as file:
-            return rewrite(taken, file.write, level=chosen, block_events=block_events, reencode=True, progress=progress)
+            return rewrite(
+                taken, file.write, level=chosen, block_events=block_events, reencode=True, progress=progress
+            )
     finally:
         taken.close()
 
 
 def _refuse_same(source: Any, target: Any) -> None:
     if isinstance(source, (str, os.PathLike)) and os.path.exists(target) and os.path.samefile(source, target):
-        raise InvalidArgumentError(f"target: found {target}, which is the source; allowed: another path, so that nothing is lost")
+        raise InvalidArgumentError(
+            f"target: found {target}, which is the source; allowed: another path, so that nothing is lost"
+        )

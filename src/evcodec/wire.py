@@ -8,7 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from . import compression, messages
-from .entries import ENTRY_TYPES, Anchor, Context, Entry, Gap, Marker, Payload, Source, VideoAnchor
+from .entries import (
+    ENTRY_TYPES,
+    Anchor,
+    Context,
+    Entry,
+    Gap,
+    Marker,
+    Payload,
+    Source,
+    UnknownEntry,
+    VideoAnchor,
+)
 from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError
 from .limits import MAX_ENTRIES_BYTES, MAX_HEADER_BYTES
 from .schema import ColumnGroup
@@ -33,7 +44,11 @@ def _string(value: Any) -> str | None:
 
 
 def _string_map(value: Any) -> str | None:
-    return None if isinstance(value, Mapping) and all(isinstance(key, str) for key in value) else "a map with string keys"
+    return (
+        None
+        if isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+        else "a map with string keys"
+    )
 
 
 def _properties(value: Any) -> str | None:
@@ -45,7 +60,9 @@ def _properties(value: Any) -> str | None:
 
 
 def _ratio(value: Any) -> str | None:
-    valid = isinstance(value, (list, tuple)) and len(value) == 2 and not any(map(_integer(1, 2**63 - 1), value))
+    valid = (
+        isinstance(value, (list, tuple)) and len(value) == 2 and not any(map(_integer(1, 2**63 - 1), value))
+    )
     return None if valid else "two integers of at least 1"
 
 
@@ -58,7 +75,11 @@ def _digest(value: Any) -> str | None:
 
 
 def _strings(value: Any) -> str | None:
-    return None if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value) else "an array of strings"
+    return (
+        None
+        if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+        else "an array of strings"
+    )
 
 
 class _Field(NamedTuple):
@@ -72,7 +93,11 @@ _TIME = _integer(*_INT64)
 _INDEX = _integer(1, 2**32 - 1)
 _FIELDS: dict[type[Entry], tuple[_Field, ...]] = {
     Source: (_Field("index", _integer(1, 65535)), _Field("name", _string), _Field("properties", _properties)),
-    Context: (_Field("index", _INDEX), _Field("context_type", _string, key="type"), _Field("value", _anything)),
+    Context: (
+        _Field("index", _INDEX),
+        _Field("context_type", _string, key="type"),
+        _Field("value", _anything),
+    ),
     Gap: (
         _Field("reason", _integer(1, 255)),
         _Field("t0", _TIME),
@@ -141,10 +166,16 @@ def pack_header(header: Header) -> bytes:
         raise InvalidArgumentError(problem)
     if unknown := set(header.governance) - set(_GOVERNANCE):
         raise InvalidArgumentError(f"governance: found {sorted(unknown)}, allowed: {sorted(_GOVERNANCE)}")
-    fields = {"writer": header.writer, "metadata": dict(header.metadata), "governance": dict(header.governance)}
+    fields = {
+        "writer": header.writer,
+        "metadata": dict(header.metadata),
+        "governance": dict(header.governance),
+    }
     data = messages.pack({key: value for key, value in fields.items() if value}, "metadata")
     if len(data) > MAX_HEADER_BYTES:
-        raise InvalidArgumentError(f"metadata: found {len(data)} bytes of msgpack, allowed: {MAX_HEADER_BYTES}")
+        raise InvalidArgumentError(
+            f"metadata: found {len(data)} bytes of msgpack, allowed: {MAX_HEADER_BYTES}"
+        )
     return bytes((FORMAT_VERSION, 0)) + data
 
 
@@ -153,14 +184,20 @@ def unpack_header(payload: memoryview, where: str) -> Header:
     if len(payload) < 2:
         raise CorruptDataError(f"{where}: header: found {len(payload)} bytes, allowed: at least 3")
     if payload[0] != FORMAT_VERSION:
-        raise UnsupportedVersionError(f"{where}: version of the format: found {payload[0]}, allowed: {FORMAT_VERSION}")
+        raise UnsupportedVersionError(
+            f"{where}: version of the format: found {payload[0]}, allowed: {FORMAT_VERSION}"
+        )
     if payload[1]:
         raise CorruptDataError(f"{where}: reserved features of the header: found {payload[1]:#x}, allowed: 0")
     if len(payload) - 2 > MAX_HEADER_BYTES:
-        raise LimitExceededError(f"{where}: header map: found {len(payload) - 2} bytes, allowed: {MAX_HEADER_BYTES}")
+        raise LimitExceededError(
+            f"{where}: header map: found {len(payload) - 2} bytes, allowed: {MAX_HEADER_BYTES}"
+        )
     fields = messages.unpack(payload[2:], f"{where}: header")
     if _string_map(fields):
-        raise CorruptDataError(f"{where}: header: found {type(fields).__name__}, allowed: a map with string keys")
+        raise CorruptDataError(
+            f"{where}: header: found {type(fields).__name__}, allowed: a map with string keys"
+        )
     header = Header(fields.get("metadata", {}), fields.get("governance", {}), fields.get("writer", ""))
     if problem := _check_header(header):
         raise CorruptDataError(f"{where}: header: {problem}")
@@ -172,6 +209,8 @@ def unpack_header(payload: memoryview, where: str) -> Header:
 
 def entry_group(entry: Entry) -> ColumnGroup:
     """Return the group that an entry belongs to."""
+    if isinstance(entry, UnknownEntry):
+        return ColumnGroup(entry.group)
     return ColumnGroup.CONTEXT if isinstance(entry, (Context, Payload)) else ColumnGroup.POINTER
 
 
@@ -190,8 +229,12 @@ def _entry_problem(entry: Entry) -> str | None:
 
 def pack_entry(entry: Entry) -> bytes:
     """Return an entry's msgpack; raise InvalidArgumentError for what it cannot carry."""
+    if isinstance(entry, UnknownEntry):
+        return messages.pack([entry.unknown_type, entry.position, dict(entry.fields)], "entry")
     if type(entry) not in _FIELDS:
-        raise InvalidArgumentError(f"entry: found {type(entry).__name__}, allowed: {[cls.__name__ for cls in _FIELDS]}")
+        raise InvalidArgumentError(
+            f"entry: found {type(entry).__name__}, allowed: {[cls.__name__ for cls in _FIELDS]}"
+        )
     if problem := _entry_problem(entry):
         raise InvalidArgumentError(problem)
     fields = {
@@ -201,7 +244,9 @@ def pack_entry(entry: Entry) -> bytes:
     }
     data = messages.pack([entry.type, entry.position, fields], f"{type(entry).__name__.lower()} entry")
     if len(data) > MAX_ENTRIES_BYTES:
-        raise InvalidArgumentError(f"{type(entry).__name__.lower()} entry: found {len(data)} bytes, allowed: {MAX_ENTRIES_BYTES}")
+        raise InvalidArgumentError(
+            f"{type(entry).__name__.lower()} entry: found {len(data)} bytes, allowed: {MAX_ENTRIES_BYTES}"
+        )
     return data
 
 
@@ -213,7 +258,7 @@ def pack_entries(group: ColumnGroup, packed: Iterable[bytes], zstd_level: int) -
 
 
 def unpack_entries(payload: memoryview, where: str) -> list[Entry]:
-    """Return the entries of a payload that this version knows; raise an EvcodecError that says what is wrong with it."""
+    """Return the entries of a payload, those of later versions as UnknownEntry; raise an EvcodecError that says what is wrong with it."""
     if len(payload) < 2:
         raise CorruptDataError(f"{where}: entries: found {len(payload)} bytes, allowed: at least 2")
     group, storage = payload[:2]
@@ -225,37 +270,52 @@ def unpack_entries(payload: memoryview, where: str) -> list[Entry]:
         raise CorruptDataError(f"{where}: entries: found {len(payload)} bytes, allowed: at least 4")
     codec = payload[2]
     if codec not in (compression.STORED, compression.ZSTD):
-        raise UnsupportedVersionError(f"{where}: codec of entries: found {codec}, allowed in this version: 0, 1")
+        raise UnsupportedVersionError(
+            f"{where}: codec of entries: found {codec}, allowed in this version: 0, 1"
+        )
     raw_length, start = unpack_varint(payload, 3, where)
     if raw_length > MAX_ENTRIES_BYTES:
         raise LimitExceededError(f"{where}: entries: found {raw_length} bytes, allowed: {MAX_ENTRIES_BYTES}")
     raw = compression.decompress(codec, payload[start:], raw_length, where)
     found = []
     for item in messages.unpack_all(raw, f"{where}: entries"):
-        entry = _unpack_entry(item, where)
-        if entry is None:
-            continue
+        entry = _unpack_entry(item, group, where)
         if entry_group(entry) > group:
-            raise CorruptDataError(f"{where}: {type(entry).__name__.lower()} entry: found in group {group}, allowed: 2")
+            raise CorruptDataError(
+                f"{where}: {type(entry).__name__.lower()} entry: found in group {group}, allowed: 2"
+            )
         found.append(entry)
     return found
 
 
-def _unpack_entry(item: Any, where: str) -> Entry | None:
-    """Return the entry, or None for a type that this version does not know."""
+def _unpack_entry(item: Any, group: int, where: str) -> Entry:
     position = _integer(*_UINT64)
-    if not isinstance(item, list) or len(item) != 3 or position(item[0]) or position(item[1]) or _string_map(item[2]):
-        raise CorruptDataError(f"{where}: entry: found {type(item).__name__}, allowed: [type, position, fields]")
+    if (
+        not isinstance(item, list)
+        or len(item) != 3
+        or position(item[0])
+        or position(item[1])
+        or _string_map(item[2])
+    ):
+        raise CorruptDataError(
+            f"{where}: entry: found {type(item).__name__}, allowed: [type, position, fields]"
+        )
     cls = ENTRY_TYPES.get(item[0])
     if cls is None:
-        return None
+        return UnknownEntry(position=item[1], unknown_type=item[0], group=group, fields=item[2])
     values: dict[str, Any] = {}
     for spec in _FIELDS[cls]:
         key = spec.key or spec.attribute
         if key in item[2]:
             values[spec.attribute] = item[2][key]
+            if problem := spec.check(item[2][key]):
+                raise CorruptDataError(
+                    f"{where}: {cls.__name__.lower()} entry, {key}: found {type(item[2][key]).__name__}, allowed: {problem}"
+                )
         elif spec.required:
-            raise CorruptDataError(f"{where}: {cls.__name__.lower()} entry: found no {key}, which is required")
+            raise CorruptDataError(
+                f"{where}: {cls.__name__.lower()} entry: found no {key}, which is required"
+            )
     entry = cls(position=item[1], **values)
     if problem := _entry_problem(entry):
         raise CorruptDataError(f"{where}: {problem}")
@@ -319,4 +379,6 @@ def unpack_varint(data: memoryview, start: int, where: str) -> tuple[int, int]:
             if value >= 2**64 or (byte == 0 and at > start):
                 break
             return value, at + 1
-    raise CorruptDataError(f"{where}: varint: found {bytes(data[start : start + 10]).hex(' ')}, allowed: the shortest form, below 2**64")
+    raise CorruptDataError(
+        f"{where}: varint: found {bytes(data[start : start + 10]).hex(' ')}, allowed: the shortest form, below 2**64"
+    )

@@ -33,6 +33,7 @@ from .wire import Header, pack_entry, pack_header
 
 DEFAULT_BLOCK_EVENTS = 131_072
 DEFAULT_QUEUE_EVENTS = 2**20
+_RECORDED = frozenset(("x", "y", "code", "dx", "dy"))
 _WRITER_NAME = f"evcodec {__version__}"
 
 
@@ -71,7 +72,7 @@ class Writer(EventRecorder):
     OSError
         A path cannot be opened.
     CorruptDataError, UnsupportedVersionError
-        The stream to append to is damaged; nothing was written.
+        The stream to append to is damaged where it had to be read; nothing was written.
 
     Notes
     -----
@@ -99,7 +100,9 @@ class Writer(EventRecorder):
         _check_range("block_events", block_events, 1, MAX_BLOCK_EVENTS)
         _check_range("queue_events", queue_events, 1, None)
         if not isinstance(flush_interval_s, (int, float)) or not 0 < flush_interval_s <= 3600:
-            raise InvalidArgumentError(f"flush_interval_s: found {flush_interval_s!r}, allowed: above 0, up to 3600")
+            raise InvalidArgumentError(
+                f"flush_interval_s: found {flush_interval_s!r}, allowed: above 0, up to 3600"
+            )
         if on_full not in ("block", "drop"):
             raise InvalidArgumentError(f"on_full: found {on_full!r}, allowed: 'block', 'drop'")
         header = Header(metadata or {}, governance or {}, _WRITER_NAME)  # type: ignore[arg-type]
@@ -114,13 +117,19 @@ class Writer(EventRecorder):
         self._dropped_events = 0
         self._dropped_span = (0, 0)
         self._dtypes: dict[str, set[np.dtype]] = {}
+        self._live_columns: set[str] = set()
         resumed = resume(target) if mode == "a" else Resumed()
         self._sources = dict(resumed.sources)
         self._contexts = dict(resumed.contexts)
         self._payload_count = resumed.payloads
         self._output = open_output(target, mode, fsync)
         try:
-            self._begin(header if metadata is not None else replace(header, metadata=resumed.metadata), resumed, flush_interval_s, queue_events)
+            self._begin(
+                header if metadata is not None else replace(header, metadata=resumed.metadata),
+                resumed,
+                flush_interval_s,
+                queue_events,
+            )
         except BaseException:
             self._output.close()
             raise
@@ -175,6 +184,11 @@ class Writer(EventRecorder):
                 self._put_piece(batch[start : start + self._block_events])
 
     def _check_dtypes(self, batch: EventBatch) -> None:
+        wide = {name for name, values in batch.columns.items() if values.dtype == np.uint64}
+        if clash := sorted(wide & self._live_columns):
+            raise InvalidArgumentError(
+                f"column {clash[0]!r}: found uint64, allowed: a dtype that goes with int64, which single events are kept in"
+            )
         for name, values in batch.columns.items():
             if common_dtype({values.dtype, *self._dtypes.get(name, ())}) is None:
                 raise InvalidArgumentError(
@@ -183,6 +197,8 @@ class Writer(EventRecorder):
                 )
         for name, values in batch.columns.items():
             self._dtypes.setdefault(name, set()).add(values.dtype)
+        if wide & _RECORDED:
+            self._stop()  # single events could no longer be kept beside these: `_refuse` says so
 
     def _put_piece(self, piece: EventBatch) -> None:
         if not self._make_room(len(piece)):
@@ -190,7 +206,10 @@ class Writer(EventRecorder):
             self._drop(len(piece), int(t.min()), int(t.max()))
             return
         self._report_dropped()
-        self._sealer.put_bulk({name: np.array(values, copy=True, order="C") for name, values in piece.columns.items()}, len(piece))
+        self._sealer.put_bulk(
+            {name: np.array(values, copy=True, order="C") for name, values in piece.columns.items()},
+            len(piece),
+        )
         self._handed_events += len(piece)
 
     def _make_room(self, count: int) -> bool:
@@ -211,13 +230,16 @@ class Writer(EventRecorder):
         """Record a gap for the events that were dropped since the last one."""
         if self._dropped_events:
             low, high = self._dropped_span
-            gap = Gap(reason=GapReason.QUEUE_FULL, t0=low, t1=min(high + 1, 2**63 - 1), lost=self._dropped_events)
+            gap = Gap(
+                reason=GapReason.QUEUE_FULL, t0=low, t1=min(high + 1, 2**63 - 1), lost=self._dropped_events
+            )
             self._dropped_events = 0
             self._sealer.put_entry(replace(gap, position=self._handed_events))
 
     # ---- what the recorder calls ----
 
     def _first_event(self) -> None:
+        self._live_columns |= _RECORDED
         self._sealer.wake()
 
     def _buffer_full(self, t: int) -> bool:
@@ -230,9 +252,17 @@ class Writer(EventRecorder):
 
     def _refuse(self) -> None:
         self._check_open()
+        raise InvalidArgumentError(
+            "event: found a stream whose x, y, code, dx or dy is uint64, allowed: dtypes that go with int64"
+        )
 
     def _check_column(self, name: str) -> None:
         check_column_name(name)
+        if np.dtype(np.uint64) in self._dtypes.get(name, ()):
+            raise InvalidArgumentError(
+                f"column {name!r}: found a single event, which is kept in int64; allowed: batches, since the stream holds uint64"
+            )
+        self._live_columns.add(name)
 
     def _hand_over(self) -> None:
         """Put what the recorder holds; the order is held."""
@@ -261,7 +291,7 @@ class Writer(EventRecorder):
         Raises
         ------
         InvalidArgumentError
-            A field is outside of what is allowed, or the index of a source or context is defined already.
+            A field is outside of what is allowed, or an index is defined already; payloads are numbered upwards.
         WriteFailedError
             An earlier write failed.
         """
@@ -273,14 +303,20 @@ class Writer(EventRecorder):
             elif isinstance(entry, Context):
                 _define(self._contexts, entry.index, _key(entry), "context")
             elif isinstance(entry, Payload):
-                self._payload_count = max(self._payload_count, entry.index)
+                if entry.index <= self._payload_count:
+                    raise InvalidArgumentError(
+                        f"payload entry, index: found {entry.index}, allowed: above {self._payload_count}, the last one"
+                    )
+                self._payload_count = entry.index
             self._hand_over()
             self._sealer.put_entry(replace(entry, position=self._handed_events))
 
     def source(self, name: str, **properties: Any) -> int:
         """Return the index of the source with this name and these properties, for the ``source`` column; define it if need be."""
         with self._order:
-            return self._define_once(self._sources, Source(index=len(self._sources) + 1, name=name, properties=properties))
+            return self._define_once(
+                self._sources, Source(index=len(self._sources) + 1, name=name, properties=properties)
+            )
 
     def context(self, context_type: str, value: Any) -> int:
         """Return the index of the context with this type and value; define it if need be.
@@ -289,7 +325,9 @@ class Writer(EventRecorder):
         """
         with self._order:
             index = max(self._contexts.values(), default=0) + 1
-            return self._define_once(self._contexts, Context(index=index, context_type=context_type, value=value))
+            return self._define_once(
+                self._contexts, Context(index=index, context_type=context_type, value=value)
+            )
 
     def _define_once(self, known: dict[bytes, int], entry: Source | Context) -> int:
         pack_entry(entry)
@@ -300,17 +338,27 @@ class Writer(EventRecorder):
         self.add(replace(entry, index=index))
         return index
 
-    def gap(self, reason: int, t0: int, t1: int, *, source: int | None = None, lost: int | None = None) -> None:
+    def gap(
+        self, reason: int, t0: int, t1: int, *, source: int | None = None, lost: int | None = None
+    ) -> None:
         """Record that nothing was recorded in [t0, t1), and why (a `GapReason`); errors as in `add`."""
         self.add(Gap(reason=reason, t0=t0, t1=t1, source=source, lost=lost))
 
     def anchor(
-        self, t: int, wall_ns: int, *, clock: str | None = None, boot_id: str | None = None, suspended_ns: int | None = None
+        self,
+        t: int,
+        wall_ns: int,
+        *,
+        clock: str | None = None,
+        boot_id: str | None = None,
+        suspended_ns: int | None = None,
     ) -> None:
         """Record that the session clock showed ``t`` when the wall clock showed ``wall_ns`` ns since 1970; errors as in `add`."""
         self.add(Anchor(t=t, wall_ns=wall_ns, clock=clock, boot_id=boot_id, suspended_ns=suspended_ns))
 
-    def video_anchor(self, t: int, pts: int, *, time_base: tuple[int, int] = (1, 1_000_000_000), uri: str | None = None) -> None:
+    def video_anchor(
+        self, t: int, pts: int, *, time_base: tuple[int, int] = (1, 1_000_000_000), uri: str | None = None
+    ) -> None:
         """Record that a video showed ``pts``, in units of ``time_base`` seconds, at ``t``; errors as in `add`."""
         self.add(VideoAnchor(t=t, pts=pts, time_base=time_base, uri=uri))
 
@@ -372,7 +420,9 @@ class Writer(EventRecorder):
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _check_open(self) -> None:
@@ -383,14 +433,21 @@ class Writer(EventRecorder):
 
     def _abandon(self) -> None:
         """After a fork, in the child: the thread is the parent's, and so is the file."""
+        self._order = threading.RLock()  # another thread of the parent may have held the old one
         self._closed = True
-        self._merge_on_close = False
         self._stop()
 
 
 def _check_range(name: str, value: Any, low: int, high: int | None) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
-        raise InvalidArgumentError(f"{name}: found {value!r}, allowed: integers from {low}" + (f" to {high}" if high else ""))
+    if (
+        not isinstance(value, int)
+        or isinstance(value, bool)
+        or value < low
+        or (high is not None and value > high)
+    ):
+        raise InvalidArgumentError(
+            f"{name}: found {value!r}, allowed: integers from {low}" + (f" to {high}" if high else "")
+        )
 
 
 def _key(entry: Source | Context) -> bytes:
@@ -400,7 +457,9 @@ def _key(entry: Source | Context) -> bytes:
 
 def _define(known: dict[bytes, int], index: int, key: bytes, what: str) -> None:
     if index in known.values():
-        raise InvalidArgumentError(f"{what} entry, index: found {index}, which is defined already; allowed: a new one")
+        raise InvalidArgumentError(
+            f"{what} entry, index: found {index}, which is defined already; allowed: a new one"
+        )
     known[key] = index
 
 
@@ -410,9 +469,19 @@ def _merge(output: Output, level: Level, block_events: int) -> None:
     assert path is not None
     try:
         with path.open("rb") as old, replacing(path) as new:
-            rewrite(FileInput(old, str(path), owned=False), new.write, level=level, block_events=block_events, reencode=False)
+            rewrite(
+                FileInput(old, str(path), owned=False),
+                new.write,
+                level=level,
+                block_events=block_events,
+                reencode=False,
+            )
     except (OSError, EvcodecError) as error:
-        warnings.warn(f"{path}: small blocks were not merged: {error}; the stream is whole", RuntimeWarning, stacklevel=3)
+        warnings.warn(
+            f"{path}: small blocks were not merged: {error}; the stream is whole",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def encode(
@@ -445,7 +514,9 @@ def _close_all() -> None:
         try:
             writer.close()
         except (OSError, EvcodecError) as error:
-            warnings.warn(f"evcodec: a Writer could not be closed at exit: {error}", RuntimeWarning, stacklevel=1)
+            warnings.warn(
+                f"evcodec: a Writer could not be closed at exit: {error}", RuntimeWarning, stacklevel=1
+            )
 
 
 def _abandon_all() -> None:
