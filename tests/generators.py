@@ -128,7 +128,9 @@ def presented(draw: st.DrawFn, array: np.ndarray) -> np.ndarray:
 
 NAMES = st.one_of(
     st.sampled_from(STANDARD),
-    st.sampled_from(("pressure", "name", "columns", "größe", "圧力", "a b", "\0", "🖱" * 16, "n" * 64)),
+    st.sampled_from(
+        ("pressure", "self", "name", "columns", "größe", "圧力", "a b", "\0", "🖱" * 16, "n" * 64)
+    ),
     st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12),
 ).filter(lambda name: name not in ("t", "kind"))
 SIZES = st.one_of(st.sampled_from((0, 1, 2, 3)), st.integers(0, 40), st.integers(200, 3_000))
