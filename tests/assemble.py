@@ -81,7 +81,8 @@ def record(kind: int, payload: bytes, sequence: int, flags: int = 0, length: int
 
 def header(fields: object = None, version: int = 1, features: int = 0) -> bytes:
     """Payload of a HEADER."""
-    return bytes([version, features]) + msgpack.packb({} if fields is None else fields)
+    packed: bytes = msgpack.packb({} if fields is None else fields)
+    return bytes([version, features]) + packed
 
 
 @dataclass

@@ -74,10 +74,10 @@ def _entries() -> None:
     again = stream((ENTRIES, entries(source))) + stream((ENTRIES, entries(source)))
     VECTORS.good("an index again in the next stream", again).entries = source * 2
 
-    fields: dict[int, dict[str, Any]] = {}
+    fields: dict[int, dict[Any, Any]] = {}
     for kind, _, given in ALL_ENTRIES + GROUP_2_ENTRIES:
         fields.setdefault(kind, given)
-    broken: list[tuple[str, int, dict[str, Any]]] = []
+    broken: list[tuple[str, int, dict[Any, Any]]] = []
     required = {
         1: ["index", "name", "properties"],
         2: ["index", "type", "value"],
@@ -153,7 +153,7 @@ def _entries() -> None:
         VECTORS.unsound(f"an index of type {kind} twice in a record", CORRUPT, data, like, readable=True)
         data = stream(*[(ENTRIES, entries([entry], 2)) for entry in twice])
         VECTORS.unsound(f"an index of type {kind} twice in a stream", CORRUPT, data, like, readable=True)
-    for name, values in [
+    shapes: list[tuple[str, list[Any]]] = [
         ("entry that is no array", [{"a": 1}]),
         ("entry of two", [[6, 0]]),
         ("entry with fields that are no map", [[6, 0, []]]),
@@ -164,7 +164,8 @@ def _entries() -> None:
         ("entry of four", [[6, 0, {"t": 1, "name": "m"}, 0]]),
         ("entry of an unknown type with fields that are no map", [[8, 0, []]]),
         ("entry of an unknown type with a key of 1", [[8, 0, {1: 1}]]),
-    ]:
+    ]
+    for name, values in shapes:
         VECTORS.bad(name, CORRUPT, stream((ENTRIES, entries(values))))
     payload = entries(ALL_ENTRIES)
     VECTORS.bad("entries of group 1", CORRUPT, stream((ENTRIES, entries(ALL_ENTRIES, 1))))
@@ -183,10 +184,10 @@ def _entries() -> None:
         LIMIT,
         stream((ENTRIES, b"\0\0\1" + varint((16 << 20) + 1) + zstandard.compress(b""))),
     )
-    VECTORS.bad("entries in storage 1 without a group", CORRUPT, stream((ENTRIES, b"\x01\x01")))
-    for kind, name in [(b"\xdc\x40\x01", "array"), (b"\xde\x40\x01", "map")]:
+    VECTORS.bad("encrypted entries of group 1", CORRUPT, stream((ENTRIES, b"\x01\x01")))
+    for start, name in [(b"\xdc\x40\x01", "array"), (b"\xde\x40\x01", "map")]:
         # the elements are not there: nobody may look for them
-        raw = b"\x93\x06\x00\x81\xa4data" + kind
+        raw = b"\x93\x06\x00\x81\xa4data" + start
         data = stream((ENTRIES, b"\0\0\0" + varint(len(raw)) + raw))
         VECTORS.bad(f"entry with an {name} of 16,385 elements", LIMIT, data)
     wide: tuple[int, int, dict[str, Any]] = (6, 0, {"t": 1, "name": "m", "data": [{b"k": 1}, [0] * 16_384]})

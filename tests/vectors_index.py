@@ -106,7 +106,12 @@ def _columns_of_an_index() -> None:
     parts = Parts([0])
     named = [column("b", [1], parts, group=0), column("a", [2], parts, group=0)]
     blocks.append(block(1, [(0, 0, table(named, parts)), (3, 0, SMALL_TABLE)]))
-    heads = [column_head("x"), column_head("x", "int16"), column_head("y", "uint32"), column_head("y", "int16")]
+    heads = [
+        column_head("x"),
+        column_head("x", "int16"),
+        column_head("y", "uint32"),
+        column_head("y", "int16"),
+    ]
     heads += [column_head("b", group=0), column_head("a", group=0), *SMALL_COLUMNS]
     events = {
         "x": [5, 5, 5, 0, 0, 0],
