@@ -1,9 +1,10 @@
 """evcodec beside its peers on the same columns, in one run: bytes an event, encode and decode rates.
 
-    python -m benchmarks.compare [RECORDING.npz|.evc ...] [--peers pco,balanced] [--rounds 5] [--events 2000000] [--json FILE]
+    python -m benchmarks.compare [RECORDING.npz|.evc ...] [--peers pco,balanced] [--rounds 5] [--json FILE]
 
-Runs are interleaved and medians taken, so that what else the machine does falls on all alike. A row is shown only when every column came back
-equal in every round. Ratios are against pco. All work in memory, on one thread of the caller's; the live row also writes a file and reads it.
+Runs are interleaved and medians taken, so that what else the machine does falls on all alike. A row is
+shown only when every column came back equal in every round. Ratios are against pco. All work in memory, on
+one thread of the caller's; the live row also writes a file and reads it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def table_rows(name: str, events: int, rows: list[dict[str, Any]]) -> list[str]:
             ("written_events_per_s", f"{row['written_events_per_s'] / 1e6:.2f}"),
             ("read_events_per_s", f"{row['read_events_per_s'] / 1e6:.2f}"),
         ):
-            cells.append(shown + (f" ({row[key] / base[key]:.2f} ×)" if base else ""))
+            cells.append(shown + (f" ({row[key] / base[key]:.2f}x)" if base else ""))
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -69,8 +70,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows here too")
     arguments = parser.parse_args()
     print(
-        f"evcodec {__version__}, pcodec {version('pcodec')}, numpy {np.__version__}, Python {platform.python_version()}, "
-        f"{platform.machine()}; medians of {arguments.rounds} interleaved rounds; in brackets the ratio to pco\n"
+        f"evcodec {__version__}, pcodec {version('pcodec')}, numpy "
+        f"{np.__version__}, Python {platform.python_version()}, "
+        f"{platform.machine()}; medians of {arguments.rounds} interleaved "
+        "rounds; in brackets the ratio to pco\n"
     )
     print("| recording | events | | bytes an event | encode, M events/s | decode, M events/s |")
     print("|---|---:|---|---:|---:|---:|")

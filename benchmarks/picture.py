@@ -1,7 +1,8 @@
-"""Draw the README's picture from the rows that `benchmarks.compare --json` wrote: bytes an event, by recording and format.
+"""Draw the README's picture from the rows that `benchmarks.compare --json` wrote: bytes an event, by
+recording and format.
 
-python -m benchmarks.compare --peers JSON,msgpack,Parquet,pco,balanced --rounds 1 --events 200000 --json sizes.json
-python -m benchmarks.picture sizes.json docs/img/size.svg
+    python -m benchmarks.compare --peers JSON,msgpack,Parquet,pco,balanced --rounds 1 --json sizes.json
+    python -m benchmarks.picture sizes.json docs/img/size.svg
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "colum
 
 
 def load(path: Path, limit: int) -> EventBatch:
-    """Return the first ``limit`` events of a recording (``.npz`` of columns, or ``.evc``), the seven columns all peers get."""
+    """Return the first ``limit`` events of a recording (``.npz`` of columns, or ``.evc``), the seven columns
+    all peers get.
+    """
     if path.suffix == ".evc":
         with Reader(path) as reader:
             batch = reader.read(columns=COLUMNS)
@@ -28,7 +30,9 @@ def load(path: Path, limit: int) -> EventBatch:
 
 
 def recordings(paths: list[Path], limit: int) -> Iterator[tuple[str, EventBatch]]:
-    """Yield name and events of each recording; of the sample session where no path is given and no recordings are at hand."""
+    """Yield name and events of each recording; of the sample session where no path is given and no
+    recordings are at hand.
+    """
     if not paths and SHARED.is_dir():
         paths = sorted(SHARED.glob("*.npz"))
     for path in paths:

@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """Sequences, tables and block heads: the edge between Python objects and the C kernels.
 
-Every length that C sees is taken from a buffer here. Kernels run without the GIL; a Table and a BlockHead do not change after
+Every length that C sees is taken from a buffer here. Kernels run without the GIL; a Table and a BlockHead do
+not change after
 they were made and may be used from several threads at once.
 """
 
@@ -58,7 +59,9 @@ cdef class _Scratch:
 # ---- kinds ----
 
 def count_kinds(kinds):
-    """Return the number of events of each kind that occurs in ``kinds`` (uint8), as a dict in ascending order."""
+    """Return the number of events of each kind that occurs in ``kinds`` (uint8), as a dict in ascending
+    order.
+    """
     cdef _View view = _View(kinds)
     cdef uint32_t counts[256]
     cdef size_t length = view.view.len
@@ -80,7 +83,9 @@ def kinds_with_values(values, kinds):
 
 
 def gather(values, kinds, selected, out):
-    """Copy the values whose kind is in ``selected`` to the front of ``out``, of the same dtype; return how many."""
+    """Copy the values whose kind is in ``selected`` to the front of ``out``, of the same dtype; return how
+    many.
+    """
     cdef _View view = _View(values), kind_view = _View(kinds), out_view = _View(out, True)
     cdef uint8_t chosen[256]
     cdef size_t count = kind_view.view.len, found
@@ -120,7 +125,8 @@ def encode_sequence(values, bint signed, uint32_t sample, unsigned candidates):
     Returns
     -------
     list of (bytearray, list of (int, bytes, bool))
-        For each encoding its description, and its streams: the position in the description of the byte that names its part, its
+        For each encoding its description, and its streams: the position in the description of the byte that
+        names its part, its
         bytes, and whether they are noise that compression does not make smaller.
     """
     cdef _View view = _View(values)
@@ -281,7 +287,7 @@ cdef class Table:
             try:
                 name = (<const char *>column.name)[: column.name_length].decode("utf-8")
             except UnicodeDecodeError:
-                raise CorruptDataError(f"{self.where}, column {at}: name: found bytes that are not UTF-8, allowed: UTF-8") from None
+                raise CorruptDataError(f"{self.where}, column {at}: name: found bytes that " "are not UTF-8, allowed: UTF-8") from None
             group = column.group
         return column.id, name, column.dtype, group, column.stored
 
@@ -324,11 +330,12 @@ cdef class Table:
         out : contiguous writable buffer
             One integer of the column's dtype for each row.
         zeroed : bool
-            Whether ``out`` is all 0: rows that are not stored then stay untouched, so that memory that the operating system gave as zeros is
+            Whether ``out`` is all 0: rows that are not stored then stay untouched, so that memory that the
+            operating system gave as zeros is
             never written.
         """
         if column >= self.column_count or len(parts) != <Py_ssize_t>self.part_count:
-            raise IndexError(f"column {column} of {self.column_count}, {len(parts)} parts of {self.part_count}")
+            raise IndexError(f"column {column} of {self.column_count}, {len(parts)} " f"parts of {self.part_count}")
         cdef ev_column *chosen = &self.column[column]
         cdef _View to = _View(out, True)
         cdef size_t size = ev_dtype_bits(chosen.dtype) // 8

@@ -78,7 +78,9 @@ cdef class EventBuffer:
         PyMem_RawFree(self.at)
 
     def columns(self):
-        """Return the events as a dict of name to array: the standard dtype where every value fits, else int64."""
+        """Return the events as a dict of name to array: the standard dtype where every value fits, else
+        int64.
+        """
         cdef Py_ssize_t count = self.count
         cdef dict found = {"t": self._column(T)}
         found["kind"] = np.frombuffer(PyBytes_FromStringAndSize(<const char *>self.kinds, count), np.uint8)
@@ -134,8 +136,10 @@ def narrowed(str name, array):
 cdef class EventRecorder:
     """Takes events one at a time.
 
-    A subclass says what happens when a buffer is full (`_buffer_full`) and when the first event comes into an empty one
-    (`_first_event`). Safe from several threads, on free-threaded builds by a critical section for each append.
+    A subclass says what happens when a buffer is full (`_buffer_full`) and when the first event comes into
+    an empty one
+    (`_first_event`). Safe from several threads, on free-threaded builds by a critical section for each
+    append.
     """
 
     cdef EventBuffer _buffer
@@ -186,7 +190,9 @@ cdef class EventRecorder:
         """Called after an append into an empty buffer."""
 
     def _buffer_full(self, t):
-        """Called before an append at time ``t`` when the buffer is full: take it, or drop the event by returning False."""
+        """Called before an append at time ``t`` when the buffer is full: take it, or drop the event by
+        returning False.
+        """
         raise NotImplementedError
 
     def _refuse(self):
@@ -246,7 +252,9 @@ cdef class EventRecorder:
         self._append(0, as_int64(t, "t"), as_int64(x, "x"), as_int64(y, "y"), 0, 0, 0, None)
 
     def button(self, t, code, down, x, y):
-        """Record that button ``code`` went down, or up where ``down`` is false, at (x, y); errors as in `move`."""
+        """Record that button ``code`` went down, or up where ``down`` is false, at (x, y); errors as in
+        `move`.
+        """
         self._append(
             1 if down else 2, as_int64(t, "t"), as_int64(x, "x"), as_int64(y, "y"), as_int64(code, "code"), 0, 0, None
         )
@@ -296,4 +304,6 @@ cdef class EventRecorder:
         self._append(<uint8_t>kind_number, as_int64(t, "t"), values[X], values[Y], values[CODE], values[DX], values[DY], extras)
 
     def _check_column(self, name):
-        """Raise InvalidArgumentError for a name that is not a column's; the subclass knows what is allowed."""
+        """Raise InvalidArgumentError for a name that is not a column's; the subclass knows what is
+        allowed.
+        """

@@ -24,6 +24,7 @@ class BlockHead:
     def __init__(self, payload: Any, where: str = "block") -> None: ...
 
 def kinds_match(kinds: Any, head: BlockHead) -> bool: ...
+
 @final
 class Table:
     @property

@@ -65,20 +65,20 @@ class EventBatch:
     Parameters
     ----------
     **columns : array_like of int, shape (n,)
-        Columns by name, of any integer dtype of 8 to 64 bits. Arrays are kept as they are, without a
-        copy, unless their byte order is foreign. ``t`` is int64 and ``kind`` is uint8: other dtypes are
-        converted if every value fits.
+        Columns by name, of any integer dtype of 8 to 64 bits. Arrays are kept as they are, without a copy,
+        unless their byte order is foreign. ``t`` is int64 and ``kind`` is uint8: other dtypes are converted
+        if every value fits.
 
     Raises
     ------
     InvalidArgumentError
-        A column is not one-dimensional, is not of an integer dtype, has another length than the
-        others, has an unusable name, or ``t`` or ``kind`` has a value that does not fit.
+        A column is not one-dimensional, is not of an integer dtype, has another length than the others, has
+        an unusable name, or ``t`` or ``kind`` has a value that does not fit.
 
     Notes
     -----
-    A standard column that was not given reads as zeros (``batch.dx``). A batch does not change after it
-    was made, but it does not copy: who changes an array that was passed in changes the batch. Safe to read from
+    A standard column that was not given reads as zeros (``batch.dx``). A batch does not change after it was
+    made, but it does not copy: who changes an array that was passed in changes the batch. Safe to read from
     several threads.
     """
 
@@ -120,7 +120,8 @@ class EventBatch:
             dtype = common_dtype({part._columns[name].dtype for part in parts if name in part._columns})
             if dtype is None:
                 raise InvalidArgumentError(
-                    f"column {name!r}: found uint64 and signed batches, allowed: dtypes with a common integer dtype"
+                    f"column {name!r}: found uint64 and signed batches, allowed: "
+                    "dtypes with a common integer dtype"
                 )
             array = np.zeros(length, dtype)
             at = 0
@@ -140,7 +141,9 @@ class EventBatch:
         return self._length
 
     def __getitem__(self, key: Any) -> Any:
-        """Return a column for a name, an event as a dict for an int, a batch for a slice, mask or index array."""
+        """Return a column for a name, an event as a dict for an int, a batch for a slice, mask or index
+        array.
+        """
         if isinstance(key, str):
             found = self._columns.get(key)
             if found is not None:
@@ -181,8 +184,8 @@ class EventBatch:
     def equals(self, other: object) -> bool:
         """Tell whether ``other`` holds the same events.
 
-        Lengths, values and dtypes must be equal. A column that only one of the two has must be zero throughout, since
-        a column that is missing means zeros.
+        Lengths, values and dtypes must be equal. A column that only one of the two has must be zero
+        throughout, since a column that is missing means zeros.
         """
         if not isinstance(other, EventBatch) or len(self) != len(other):
             return False

@@ -30,8 +30,8 @@ Columns = Mapping[str, np.ndarray]
 class Level(NamedTuple):
     """How much work an encoder does.
 
-    ``sample`` is the most values of a column that costs are estimated on (0: all); ``trials`` is how many of the cheapest
-    encodings of a column are compressed to see which is smallest.
+    ``sample`` is the most values of a column that costs are estimated on (0: all); ``trials`` is how many
+    of the cheapest encodings of a column are compressed to see which is smallest.
     """
 
     zstd: int
@@ -45,8 +45,8 @@ LEVELS: dict[str, Level] = {
     "small": Level(zstd=19, sample=0, trials=3),
 }
 
-# From this size on a stream is compressed on its own, so that it can be left out when its column is not asked for; smaller ones
-# share a part, because each zstd frame has a header and tables of its own.
+# From this size on a stream is compressed on its own, so that it can be left out when its column is not
+# asked for; smaller ones share a part, because each zstd frame has a header and tables of its own.
 _OWN_PART_BYTES = 4096
 # Parts are named in one byte of a description: the encoder stays below 128.
 _MAX_OWN_PARTS = 120
@@ -96,7 +96,9 @@ def _encode_values(values: np.ndarray, level: Level) -> tuple[bytearray, list[tu
 
 
 def column_head(name: str, dtype: np.dtype, group: int) -> bytes:
-    """Return what stands first of a column: id, name and group of a named one, dtype where it is not the standard one."""
+    """Return what stands first of a column: id, name and group of a named one, dtype where it is not the
+    standard one.
+    """
     code = _DTYPE_CODES[dtype]
     standard = STANDARD_COLUMNS.get(name)
     if standard is None:
@@ -181,8 +183,10 @@ def _encode_column(
     name: str, values: np.ndarray, kinds: np.ndarray | None, counts: dict[int, int], group: int, level: Level
 ) -> _Encoded:
     """Encode one column of a block; ``kinds`` is None when all events are of one kind."""
-    if name == "kind" or kinds is None:
-        stored = set(counts) if name == "kind" or values.any() else set()
+    if name == "kind":
+        stored = set(counts)
+    elif kinds is None:
+        stored = set(counts) if values.any() else set()
     else:
         stored = kinds_with_values(values, kinds)
     bits = sum(1 << i for i, kind in enumerate(counts) if kind in stored)
@@ -208,8 +212,8 @@ def encode_block(columns: Columns, level: Level) -> bytes:
     Parameters
     ----------
     columns : mapping of str to ndarray, shape (n,)
-        Contiguous native-order integer arrays of one length, at most MAX_BLOCK_EVENTS; ``t`` is int64 and ``kind`` is uint8 where
-        they are there.
+        Contiguous native-order integer arrays of one length, at most MAX_BLOCK_EVENTS; ``t`` is int64 and
+        ``kind`` is uint8 where they are there.
     level : Level
 
     Raises
@@ -249,7 +253,9 @@ def encode_index_table(columns: list[np.ndarray], level: Level) -> bytes:
 
 
 def _decompress(table: Table, columns: Collection[int], where: str) -> list[bytes | None]:
-    """Return the parts that the columns need, None for those that they do not, or that are stored as they are."""
+    """Return the parts that the columns need, None for those that they do not, or that are stored as they
+    are.
+    """
     needed = {part for column in columns for part, _ in table.streams_of(column)}
     return [
         compression.decompress(codec, table.part_bytes(part), raw, f"{where}, part {part}")
@@ -314,7 +320,9 @@ class Block:
         self._check_head()
 
     def _check_head(self) -> None:
-        """Check what the head says of columns that are missing; forget columns whose rows cannot be placed without kinds."""
+        """Check what the head says of columns that are missing; forget columns whose rows cannot be placed
+        without kinds.
+        """
         if (
             "t" not in self.dtypes
             and (self.t_min or self.t_max)
@@ -339,13 +347,15 @@ class Block:
             expected = STANDARD_COLUMNS[name].group if id_ else own_group
             if expected != group or (not id_ and name in STANDARD_COLUMNS):
                 raise CorruptDataError(
-                    f"{self._where}: column {name!r}: found in group {group}, allowed: {expected}, by its number"
+                    f"{self._where}: column {name!r}: found in group {group}, "
+                    f"allowed: {expected}, by its number"
                 )
             if name in self.dtypes:
                 raise CorruptDataError(f"{self._where}: column {name!r}: found twice, allowed: once")
             if name == "kind" and (stored != self.events or INTEGER_DTYPES[dtype] != np.uint8):
                 raise CorruptDataError(
-                    f"{self._where}: kind: found {stored} values of {INTEGER_DTYPES[dtype]}, allowed: {self.events} of uint8"
+                    f"{self._where}: kind: found {stored} values of {INTEGER_DTYPES[dtype]}, "
+                    f"allowed: {self.events} of uint8"
                 )
             if name == "t" and INTEGER_DTYPES[dtype] != np.int64:
                 raise CorruptDataError(f"{self._where}: t: found {INTEGER_DTYPES[dtype]}, allowed: int64")
@@ -425,11 +435,14 @@ class Block:
         if name == "t" and self.events and time_range(array) != (self.t_min, self.t_max):
             found = time_range(array)
             raise CorruptDataError(
-                f"{self._where}: t: found {found[0]} to {found[1]}, allowed by the head: {self.t_min} to {self.t_max}"
+                f"{self._where}: t: found {found[0]} to {found[1]}, allowed "
+                f"by the head: {self.t_min} to {self.t_max}"
             )
 
     def column_bytes(self) -> dict[str, float]:
-        """Return the stored bytes that each column takes, shared parts divided by what each column has in them before compression."""
+        """Return the stored bytes that each column takes, shared parts divided by what each column has in
+        them before compression.
+        """
         sizes: dict[str, float] = {}
         for name, (table, at) in self._places.items():
             sizes[name] = sum(
@@ -441,7 +454,9 @@ class Block:
 
 
 def decode_index_table(body: memoryview, rows: int, dtypes: bytes, where: str) -> list[np.ndarray]:
-    """Return the columns of a table that must be numbered from 1 on and have exactly the dtypes of these codes."""
+    """Return the columns of a table that must be numbered from 1 on and have exactly the dtypes of these
+    codes.
+    """
     table = Table(body, None, rows, bytes((0, *dtypes)), where)
     found = [(id_, dtype) for id_, _, dtype, _, _ in table.columns]
     allowed = list(enumerate(dtypes, 1))

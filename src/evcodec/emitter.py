@@ -69,7 +69,9 @@ class StreamEmitter:
         return offset, len(record)
 
     def block(self, columns: Columns) -> None:
-        """Encode and write columns of one length as one block, or as several where one would be more than a reader takes."""
+        """Encode and write columns of one length as one block, or as several where one would be more than a
+        reader takes.
+        """
         events = len(next(iter(columns.values()), ()))
         size = sum(values.nbytes for values in columns.values())
         pieces = min(-(-size // MAX_BLOCK_BYTES), events) or 1

@@ -40,7 +40,8 @@ class Source(Entry):
     """What the ``source`` column's ``index`` means: a device or a hook.
 
     ``properties`` may hold ``scale_exponent`` (positions are in units of 2**exponent pixel, -16 to 0),
-    ``time_unit_ns``, ``clock_id`` and ``wrap_bits`` of ``os_time``, ``absolute``, and anything else msgpack carries.
+    ``time_unit_ns``, ``clock_id`` and ``wrap_bits`` of ``os_time``, ``absolute``, and anything else msgpack
+    carries.
     """
 
     type: ClassVar[int] = 1

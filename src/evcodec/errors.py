@@ -1,7 +1,7 @@
 """The few kinds of error that evcodec raises.
 
-Every error is an :class:`EvcodecError` and also the builtin that fits it, so that callers who do not
-know evcodec still catch what they expect. Messages say where, what was found, and what is allowed.
+Every error is an :class:`EvcodecError` and also the builtin that fits it, so that callers who do not know
+evcodec still catch what they expect. Messages say where, what was found, and what is allowed.
 """
 
 

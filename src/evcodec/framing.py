@@ -101,7 +101,9 @@ def parse_head(data: memoryview, offset: int, position: int) -> RecordHead | Non
 
 
 def check_record(record: memoryview, position: int) -> memoryview:
-    """Return the payload of a whole record whose head has been parsed; raise CorruptDataError if its checksum is wrong."""
+    """Return the payload of a whole record whose head has been parsed; raise CorruptDataError if its
+    checksum is wrong.
+    """
     (found,) = _TAIL.unpack(record[-TAIL_BYTES:])
     expected = zlib.crc32(record[:-TAIL_BYTES])
     if found != expected:
@@ -112,7 +114,8 @@ def check_record(record: memoryview, position: int) -> memoryview:
 
 
 def find_marker(data: bytearray, start: int) -> int:
-    """Return the offset of the next place from ``start`` on where a record may begin; ``len(data)`` if there is none.
+    """Return the offset of the next place from ``start`` on where a record may begin; ``len(data)`` if there
+    is none.
 
     The last three bytes may be the beginning of a marker: the offset of such a beginning is returned too.
     """
@@ -155,7 +158,8 @@ class RecordScanner:
 
     Notes
     -----
-    Feed, then call ``next`` until it returns None, then feed again; after ``finish`` None means the end. Not safe for several threads.
+    Feed, then call ``next`` until it returns None, then feed again; after ``finish`` None means the end. Not
+    safe for several threads.
     """
 
     def __init__(self, position: int = 0) -> None:
@@ -211,7 +215,9 @@ class RecordScanner:
         return found
 
     def skip_damage(self) -> None:
-        """After an error, go on behind the first byte of the record that failed, at the next marker whose head is sound."""
+        """After an error, go on behind the first byte of the record that failed, at the next marker whose
+        head is sound.
+        """
         self._at += 1
         self._lost = True
 

@@ -110,7 +110,8 @@ def unpack_index(payload: memoryview, where: str) -> Index:
             or not 0 <= row.events <= _MOST_EVENTS[row.type]
         ):
             raise CorruptDataError(
-                f"{where}: row of the index: found type {row.type} with {row.events} events, allowed: blocks and entries within the limits"
+                f"{where}: row of the index: found type {row.type} with {row.events} "
+                "events, allowed: blocks and entries within the limits"
             )
     if sum(index.kinds.values()) != index.events:
         raise CorruptDataError(

@@ -37,6 +37,7 @@ class BytesInput:
         self._at = 0
 
     def read_piece(self) -> memoryview:
+        """Return the next bytes, none at the end."""
         piece = self._data[self._at : self._at + PIECE_BYTES]
         self._at += len(piece)
         return piece
@@ -53,11 +54,13 @@ class BytesInput:
         """Return ``size`` bytes from ``offset`` on; raise TruncatedDataError if they are not there."""
         if offset < 0 or size > len(self._data) - offset:
             raise TruncatedDataError(
-                f"{self.name}, byte {offset}: found {len(self._data)} bytes in all, needed {size} from there on"
+                f"{self.name}, byte {offset}: found {len(self._data)} "
+                f"bytes in all, needed {size} from there on"
             )
         return self._data[offset : offset + size]
 
     def close(self) -> None:
+        """Let the buffer go."""
         self._data.release()
 
 
@@ -75,6 +78,7 @@ class FileInput:
         self._at = 0
 
     def read_piece(self) -> bytes:
+        """Return the next bytes, none at the end."""
         piece = self._read(self._at, PIECE_BYTES)
         self._at += len(piece)
         return piece
@@ -105,6 +109,7 @@ class FileInput:
             return _read_fully(self._file, size)
 
     def close(self) -> None:
+        """Close the file, if it was opened here."""
         if self._owned:
             self._file.close()
 
@@ -122,6 +127,7 @@ class PipeInput:
         self._read = getattr(file, "read1", None) or file.read
 
     def read_piece(self) -> bytes:
+        """Return the next bytes, none at the end."""
         piece = self._read(2**16)
         if piece is None:
             raise InvalidArgumentError(
@@ -130,6 +136,7 @@ class PipeInput:
         return piece
 
     def close(self) -> None:
+        """Close the file, if it was opened here."""
         if self._owned:
             self._file.close()
 

@@ -11,10 +11,10 @@ MAX_NESTING = 64
 MAX_ELEMENTS = 16_384
 MAX_INDEX_ROWS = 2**20
 
-# What the columns of a block may take in memory when it is written; its payload is then below MAX_PAYLOAD_BYTES too, since a stream is
-# stored as it is where compression does not make it smaller.
+# What the columns of a block may take in memory when it is written; its payload is then below
+# MAX_PAYLOAD_BYTES too, since a stream is stored as it is where compression does not make it smaller.
 MAX_BLOCK_BYTES = 32 * 2**20
 
-# What one block may grow to in memory when it is decoded, unless a caller says otherwise: eight times what evcodec
-# writes. It keeps a forged block from taking the machine's memory.
+# What one block may grow to in memory when it is decoded, unless a caller says otherwise: eight times what
+# evcodec writes. It keeps a forged block from taking the machine's memory.
 DEFAULT_BLOCK_BYTES = 256 * 2**20

@@ -74,8 +74,8 @@ class _Stream(NamedTuple):
 class Locator:
     """Finds the records of all streams of an input.
 
-    The last record tells whether the data ends with a whole stream, and where that began; so back to the first. Data that does not end so is
-    walked from its first byte, which reads all of it once.
+    The last record tells whether the data ends with a whole stream, and where that began; so back to the
+    first. Data that does not end so is walked from its first byte, which reads all of it once.
     """
 
     def __init__(self, source: SeekableInput, skip_damage: bool) -> None:
@@ -121,7 +121,9 @@ class Locator:
         return self._problems
 
     def places(self) -> list[RecordPlace]:
-        """Return the places of all blocks and entries that come before damage, or between it when it is skipped."""
+        """Return the places of all blocks and entries that come before damage, or between it when it is
+        skipped.
+        """
         return self._places
 
     def kinds(self) -> Counter[int]:
@@ -136,7 +138,9 @@ class Locator:
     # ---- by index ----
 
     def _from_indexes(self) -> list[_Stream]:
-        """Return all streams, read from the end of the data backwards; raise an EvcodecError if that is not possible."""
+        """Return all streams, read from the end of the data backwards; raise an EvcodecError if that is not
+        possible.
+        """
         streams: list[_Stream] = []
         stop = self._source.size()
         while stop > 0 or not streams:
@@ -175,7 +179,8 @@ class Locator:
             return self._short_index(position, stop)
         if end.index_distance > end_position - position:
             raise CorruptDataError(
-                f"byte {end_position}: distance to the index: found {end.index_distance}, allowed: up to {end_position - position}"
+                f"byte {end_position}: distance to the index: found {end.index_distance}, "
+                f"allowed: up to {end_position - position}"
             )
         record = read_whole(self._source, end_position - end.index_distance)
         if record.type != RecordType.INDEX or record.end != end_position:
@@ -193,16 +198,19 @@ class Locator:
                 or (without_others and row.offset != before)
             ):
                 raise CorruptDataError(
-                    f"byte {record.position}: row of the index: found offset {row.offset} and size {row.size}, allowed: behind the row before it"
+                    f"byte {record.position}: row of the index: found offset {row.offset} "
+                    f"and size {row.size}, allowed: behind the row before it"
                 )
             before = row.offset + row.size
         if without_others and before != record.position - position:
             raise CorruptDataError(
-                f"byte {record.position}: rows of the index: found them to end at {before}, allowed: {record.position - position}"
+                f"byte {record.position}: rows of the index: found them to end at "
+                f"{before}, allowed: {record.position - position}"
             )
         if index.events != end.events:
             raise CorruptDataError(
-                f"byte {record.position}: events of the index: found {index.events}, allowed by the end record: {end.events}"
+                f"byte {record.position}: events of the index: found {index.events}, "
+                f"allowed by the end record: {end.events}"
             )
         return index
 

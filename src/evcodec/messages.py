@@ -10,7 +10,8 @@ import msgpack
 from .errors import CorruptDataError, EvcodecError, InvalidArgumentError, LimitExceededError
 from .limits import MAX_ELEMENTS, MAX_NESTING
 
-# Sizes are bounded where lists are made: a forged length must not allocate. Strings and bytes are bounded by the data itself.
+# Sizes are bounded where lists are made: a forged length must not allocate. Strings and bytes are bounded by
+# the data itself.
 _UNPACK_LIMITS = {
     "max_array_len": MAX_ELEMENTS,
     "max_map_len": MAX_ELEMENTS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -66,13 +67,13 @@ class Output:
         )
 
     def _cut(self) -> None:
-        """Drop the part of a record that was taken before a failure, so that an append finds a whole one last."""
+        """Drop the part of a record that was taken before a failure, so that an append finds a whole one
+        last.
+        """
         if self.path is None:
             return
-        try:
+        with suppress(OSError, ValueError):  # where it cannot be cut, a reader copes with a truncated record
             self._file.truncate(self._start + self._written)
-        except (OSError, ValueError):
-            pass  # the reader copes with a truncated record
 
     def begin_at(self, position: int) -> None:
         """Write from ``position`` on, dropping what stands behind it."""
@@ -120,7 +121,8 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
         )
     if mode != "w":
         raise InvalidArgumentError(
-            f"mode: found {mode!r} with a file object, allowed: 'w'; a stream that is written at its end is an append"
+            f"mode: found {mode!r} with a file object, allowed: 'w'; a "
+            "stream that is written at its end is an append"
         )
     name = getattr(target, "name", None)
     return Output(

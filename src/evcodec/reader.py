@@ -31,7 +31,9 @@ _MOST_EVENTS_A_BYTE = 64
 
 
 class BlockInfo(NamedTuple):
-    """Where a block stands and what it holds. ``kinds`` has bit k for kind k below 63, and bit 63 for all others."""
+    """Where a block stands and what it holds. ``kinds`` has bit k for kind k below 63, and bit 63 for all
+    others.
+    """
 
     stream: int
     position: int
@@ -50,7 +52,8 @@ class Reader:
     source : path, binary file object, or bytes-like
         A file object stays open when the Reader is closed. One that cannot seek is read as it grows, once.
     on_error : {"raise", "skip"}
-        What to do at damage: raise, after everything before it has been given; or go on behind it and list it in ``problems``.
+        What to do at damage: raise, after everything before it has been given; or go on behind it and list
+        it in ``problems``.
     max_block_bytes : int
         Most bytes that the columns of one block may take in memory; a block that would take more is refused.
 
@@ -65,9 +68,10 @@ class Reader:
 
     Notes
     -----
-    Memory is bounded by the block, not by the stream, except in ``read``. On a path or on bytes several threads may call the methods of
-    one Reader; on a pipe one thread at a time may. ``len``, ``start``, ``stop``, ``kinds``, ``columns`` and ``blocks`` need an end, so they raise
-    InvalidArgumentError on a pipe that has not been read to its end.
+    Memory is bounded by the block, not by the stream, except in ``read``. On a path or on bytes several
+    threads may call the methods of one Reader; on a pipe one thread at a time may. ``len``, ``start``,
+    ``stop``, ``kinds``, ``columns`` and ``blocks`` need an end, so they raise InvalidArgumentError on a
+    pipe that has not been read to its end.
     """
 
     def __init__(
@@ -123,7 +127,9 @@ class Reader:
 
     @property
     def governance(self) -> dict[str, Any]:
-        """Purpose, policy digest, notice, retention and recipients of the first stream, as far as it states them."""
+        """Purpose, policy digest, notice, retention and recipients of the first stream, as far as it states
+        them.
+        """
         return self._headers[0].governance
 
     @property
@@ -163,7 +169,9 @@ class Reader:
 
     @property
     def stop(self) -> int | None:
-        """Largest ``t``, None when there are no events. An event at this time is inside a range only if the range stops later."""
+        """Largest ``t``, None when there are no events. An event at this time is inside a range only if the
+        range stops later.
+        """
         return self._summary().t_max
 
     @property
@@ -190,7 +198,8 @@ class Reader:
         """Where the blocks stand and what they hold, in order."""
         if isinstance(self._input, PipeInput):
             raise InvalidArgumentError(
-                f"{self._input.name}: the blocks of a pipe cannot be listed; allowed: a path, bytes, a seekable file"
+                f"{self._input.name}: the blocks of a pipe cannot be listed; "
+                "allowed: a path, bytes, a seekable file"
             )
         return [
             BlockInfo(
@@ -201,7 +210,8 @@ class Reader:
         ]
 
     def column_bytes(self) -> dict[str, float]:
-        """Return the stored bytes of each column, and those of all else under "(records)"; reads the whole stream.
+        """Return the stored bytes of each column, and those of all else under "(records)"; reads the whole
+        stream.
 
         A part that several columns share is divided by what each has in it before compression.
         """
@@ -216,8 +226,9 @@ class Reader:
     def entries(self, *types: type[_EntryT]) -> Iterator[_EntryT]:
         """Yield the entries of these classes, all when none is given. On a pipe: those that have come so far.
 
-        They come as they stand in the stream. Contexts and payloads are a column group of their own, so they may stand before or behind others that were
-        appended between two blocks with them; ``position`` tells.
+        They come as they stand in the stream. Contexts and payloads are a column group of their own, so
+        they may stand before or behind others that were appended between two blocks with them; ``position``
+        tells.
         """
         wanted: tuple[type[Entry], ...] = types or (Entry,)
         if isinstance(self._input, PipeInput):
@@ -297,13 +308,14 @@ class Reader:
         Returns
         -------
         EventBatch
-            Columns keep their dtype. Where blocks differ in the dtype of a column it is the smallest that holds all values.
+            Columns keep their dtype. Where blocks differ in the dtype of a column it is the smallest that
+            holds all values.
 
         Raises
         ------
         InvalidArgumentError
-            An argument is outside of what is allowed; or a column is in no block, and not a standard one; or it is uint64 in one block and signed
-            in another.
+            An argument is outside of what is allowed; or a column is in no block, and not a standard one;
+            or it is uint64 in one block and signed in another.
         CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
             At damage, unless it is skipped.
         """
@@ -323,7 +335,9 @@ class Reader:
         start: int | None = None,
         stop: int | None = None,
     ) -> Iterator[EventBatch]:
-        """Yield the events that match, a batch for each block that has any, in order; arguments and errors as in `read`."""
+        """Yield the events that match, a batch for each block that has any, in order; arguments and errors
+        as in `read`.
+        """
         return self._batches(make_filter(columns, kinds, start, stop))
 
     def _batches(self, chosen: Filter) -> Iterator[EventBatch]:
@@ -366,7 +380,8 @@ class Reader:
         block = Block(record.payload, f"byte {place.position}: block", self._max_block_bytes)
         if (block.events, block.t_min, block.t_max) != (place.events, place.t_min, place.t_max):
             raise CorruptDataError(
-                f"byte {place.position}: block: found {block.events} events, allowed by the index: {place.events}, at the same times"
+                f"byte {place.position}: block: found {block.events} events, allowed "
+                f"by the index: {place.events}, at the same times"
             )
         return block
 

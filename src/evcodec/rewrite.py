@@ -38,7 +38,8 @@ class _Merger:
             return
         block = Block(record.payload, f"{where}: block")
         large = 2 * block.events >= self._block_events and not self._pending and not self._reencode
-        # What this version cannot encode, it copies: groups that it cannot read or that the user chose, events without columns.
+        # What this version cannot encode, it copies: groups that it cannot read or that the user chose,
+        # events without columns.
         if (
             large
             or block.encrypted_groups
@@ -121,7 +122,8 @@ def rewrite(
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Give a file that takes the place of ``path`` when the block ends well, and vanishes when it does not.
 
-    Whatever happens, ``path`` is the old file or the new one, whole: the new one is on the device before it takes the name.
+    Whatever happens, ``path`` is the old file or the new one, whole: the new one is on the device before it
+    takes the name.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)

@@ -1,6 +1,7 @@
 """A made-up session: what a hand and a keyboard leave behind, from a seed and nothing else.
 
-Nobody is recorded in it. It is for demonstrations, benchmarks and tests that must run where no real recording is.
+Nobody is recorded in it. It is for demonstrations, benchmarks and tests that must run where no real
+recording is.
 
 How it is made:
 
@@ -14,8 +15,8 @@ How it is made:
 - Text is key codes drawn at random by the frequency of English letters, with spaces between; neighbouring
   keys overlap as they do in quick typing.
 
-Only the raw output of PCG64 and arithmetic that IEEE 754 rounds correctly (no logarithm, no sine) are used, so
-a seed gives the same events on every platform and with every version of numpy.
+Only the raw output of PCG64 and arithmetic that IEEE 754 rounds correctly (no logarithm, no sine) are used,
+so a seed gives the same events on every platform and with every version of numpy.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from .schema import EventKind
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
 
-# Activities are made in runs of this many, each from a seed of its own: a short session is the start of a longer one.
+# Activities are made in runs of this many, each from a seed of its own: a short session is the start of a
+# longer one.
 _RUN = 64
 _MS = 1_000_000
 
@@ -254,7 +256,9 @@ def _targets(random: _Random, n: int, screen: tuple[int, int]) -> tuple[_Floats,
 
 
 def _flat(counts: _Ints) -> tuple[_Ints, _Ints]:
-    """Return for ``counts`` items of each owner: the owner of each item, and its number among the owner's items."""
+    """Return for ``counts`` items of each owner: the owner of each item, and its number among the owner's
+    items.
+    """
     owner = np.repeat(np.arange(len(counts)), counts)
     first = np.cumsum(counts) - counts
     return owner, np.arange(len(owner)) - first[owner]

@@ -120,7 +120,8 @@ class StreamScanner:
         elif not self.streams:
             self._report(
                 CorruptDataError(
-                    f"byte {record.position}: stream: found record type {record.type} first, allowed: a header"
+                    f"byte {record.position}: stream: found record type "
+                    f"{record.type} first, allowed: a header"
                 ),
                 record.position,
             )
@@ -128,7 +129,8 @@ class StreamScanner:
         stream = self.streams[-1]
         if stream.end is not None:
             raise CorruptDataError(
-                f"byte {record.position}: record type {record.type}: found behind the end of a stream, allowed: a header"
+                f"byte {record.position}: record type {record.type}: found "
+                "behind the end of a stream, allowed: a header"
             )
         if stream.index_position is not None and record.type != RecordType.END:
             raise CorruptDataError(
@@ -142,7 +144,8 @@ class StreamScanner:
             note = f"; {missing} records are missing" if missing < 0x80000000 else "; the order was changed"
             self._report(
                 CorruptDataError(
-                    f"byte {record.position}: sequence number: found {record.sequence}, allowed: {expected}{note}"
+                    f"byte {record.position}: sequence number: found "
+                    f"{record.sequence}, allowed: {expected}{note}"
                 ),
                 record.position,
             )
@@ -152,9 +155,11 @@ class StreamScanner:
             distance = 0 if stream.index_position is None else record.position - stream.index_position
             if stream.end.index_distance != distance:
                 raise CorruptDataError(
-                    f"byte {record.position}: distance to the index: found {stream.end.index_distance}, allowed: {distance}"
+                    f"byte {record.position}: distance to the index: found "
+                    f"{stream.end.index_distance}, allowed: {distance}"
                 )
             if stream.end.stream_bytes != size:
                 raise CorruptDataError(
-                    f"byte {record.position}: length of the stream: found {stream.end.stream_bytes}, allowed: {size}"
+                    f"byte {record.position}: length of the stream: found "
+                    f"{stream.end.stream_bytes}, allowed: {size}"
                 )

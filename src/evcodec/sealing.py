@@ -1,4 +1,6 @@
-"""The thread that seals blocks: takes events from a bounded queue, encodes them and hands them to the operating system."""
+"""The thread that seals blocks: takes events from a bounded queue, encodes them and hands them to the
+operating system.
+"""
 
 from __future__ import annotations
 
@@ -65,11 +67,13 @@ class Sealer:
     queue_events : int
         Most events that wait to be encoded.
     hand_over : callable
-        Puts what the recorder holds with ``force``; called from the thread. Returns False when a caller is just doing so.
+        Puts what the recorder holds with ``force``; called from the thread. Returns False when a caller is
+        just doing so.
 
     Notes
     -----
-    After a failure nothing is written any more: ``error`` is set, waiting callers go on, and puts return False.
+    After a failure nothing is written any more: ``error`` is set, waiting callers go on, and puts return
+    False.
     """
 
     def __init__(
@@ -136,7 +140,9 @@ class Sealer:
             self._room.wait_for(lambda: self.error is not None or self.has_room(count))
 
     def flush(self, close: bool = False) -> None:
-        """Wait until all that was put has been written, and the stream ended if ``close``; or writing has failed."""
+        """Wait until all that was put has been written, and the stream ended if ``close``; or writing has
+        failed.
+        """
         done = threading.Event()
         self._queue.put(_Flush(done, close))
         while not done.wait(timeout=1.0):

@@ -22,7 +22,9 @@ class Filter(NamedTuple):
     stop: int | None
 
     def may_match(self, kinds: int, t_min: int, t_max: int) -> bool:
-        """Tell whether a block with these kinds (as bits) and this range of time may hold what was asked for."""
+        """Tell whether a block with these kinds (as bits) and this range of time may hold what was asked
+        for.
+        """
         if self.kinds is not None and not any(kinds >> min(kind, 63) & 1 for kind in self.kinds):
             return False
         return (self.start is None or t_max >= self.start) and (self.stop is None or t_min < self.stop)
@@ -86,11 +88,14 @@ def as_int(name: str, value: Any) -> int:
 
 
 def shared_dtype(name: str, dtypes: set[np.dtype]) -> np.dtype:
-    """Return the dtype of a column that blocks store under several; raise InvalidArgumentError if there is none."""
+    """Return the dtype of a column that blocks store under several; raise InvalidArgumentError if there is
+    none.
+    """
     dtype = common_dtype(dtypes)
     if dtype is None:
         raise InvalidArgumentError(
-            f"column {name!r}: found uint64 in one block and signed integers in another, allowed: dtypes with a common integer dtype; "
+            f"column {name!r}: found uint64 in one block and signed integers in "
+            "another, allowed: dtypes with a common integer dtype; "
             "batches() gives each block in its own"
         )
     return dtype

@@ -108,7 +108,8 @@ class _Checker:
             if (entry.type, index) in self._defined:
                 self._problem(
                     where,
-                    f"index {index} of {type(entry).__name__.lower()} entries: found twice, allowed: once in a stream",
+                    f"index {index} of {type(entry).__name__.lower()} entries: "
+                    "found twice, allowed: once in a stream",
                 )
             self._defined.add((entry.type, index))
 
@@ -118,12 +119,14 @@ class _Checker:
             if stated != found:
                 self._problem(
                     where,
-                    f"row {number} of the index: found {tuple(stated)}, allowed by the records: {tuple(found)}",
+                    f"row {number} of the index: found {tuple(stated)}, "
+                    f"allowed by the records: {tuple(found)}",
                 )
         if len(index.rows) != len(self._index.rows):
             self._problem(
                 where,
-                f"rows of the index: found {len(index.rows)}, allowed by the records: {len(self._index.rows)}",
+                f"rows of the index: found {len(index.rows)}, allowed by "
+                f"the records: {len(self._index.rows)}",
             )
         if index.kinds != self._index.kinds:
             self._problem(where, "events by kind in the index: found other counts than the blocks state")
@@ -187,7 +190,8 @@ def _scan(
 
 
 def verify(source: Any, *, progress: Progress | None = None) -> Report:
-    """Check everything that a reader would trust: each record, each value of each column, the index against the records.
+    """Check everything that a reader would trust: each record, each value of each column, the index against
+    the records.
 
     Parameters
     ----------
@@ -198,7 +202,8 @@ def verify(source: Any, *, progress: Progress | None = None) -> Report:
     Returns
     -------
     Report
-        ``ok`` is True for a stream that a crash cut between two records; ``complete`` tells that it was not ended.
+        ``ok`` is True for a stream that a crash cut between two records; ``complete`` tells that it was not
+        ended.
 
     Raises
     ------
@@ -256,7 +261,8 @@ def repair(source: Any, target: Any, *, level: str = "balanced", progress: Progr
         _scan(source, report, keep, progress)
         if not emitters:
             raise CorruptDataError(
-                f"{report.name}: found nothing to save, allowed: data with at least one sound record; first problem: {report.problems[0].message}"
+                f"{report.name}: found nothing to save, allowed: data with at least one "
+                f"sound record; first problem: {report.problems[0].message}"
             )
         list(emitters.values())[-1].end()
     return report

@@ -221,7 +221,10 @@ def _entry_problem(entry: Entry) -> str | None:
             continue
         if problem := spec.check(value):
             shown = value if isinstance(value, int) else type(value).__name__
-            return f"{type(entry).__name__.lower()} entry, {spec.key or spec.attribute}: found {shown}, allowed: {problem}"
+            return (
+                f"{type(entry).__name__.lower()} entry, {spec.key or spec.attribute}: "
+                f"found {shown}, allowed: {problem}"
+            )
     if isinstance(entry, Gap) and entry.t0 > entry.t1:
         return f"gap entry, t1: found {entry.t1}, allowed: t0 ({entry.t0}) or later"
     return None
@@ -258,7 +261,9 @@ def pack_entries(group: ColumnGroup, packed: Iterable[bytes], zstd_level: int) -
 
 
 def unpack_entries(payload: memoryview, where: str) -> list[Entry]:
-    """Return the entries of a payload, those of later versions as UnknownEntry; raise an EvcodecError that says what is wrong with it."""
+    """Return the entries of a payload, those of later versions as UnknownEntry; raise an EvcodecError that
+    says what is wrong with it.
+    """
     if len(payload) < 2:
         raise CorruptDataError(f"{where}: entries: found {len(payload)} bytes, allowed: at least 2")
     group, storage = payload[:2]
@@ -310,7 +315,8 @@ def _unpack_entry(item: Any, group: int, where: str) -> Entry:
             values[spec.attribute] = item[2][key]
             if problem := spec.check(item[2][key]):
                 raise CorruptDataError(
-                    f"{where}: {cls.__name__.lower()} entry, {key}: found {type(item[2][key]).__name__}, allowed: {problem}"
+                    f"{where}: {cls.__name__.lower()} entry, {key}: found "
+                    f"{type(item[2][key]).__name__}, allowed: {problem}"
                 )
         elif spec.required:
             raise CorruptDataError(
@@ -380,5 +386,6 @@ def unpack_varint(data: memoryview, start: int, where: str) -> tuple[int, int]:
                 break
             return value, at + 1
     raise CorruptDataError(
-        f"{where}: varint: found {bytes(data[start : start + 10]).hex(' ')}, allowed: the shortest form, below 2**64"
+        f"{where}: varint: found {bytes(data[start : start + 10]).hex(' ')}, "
+        "allowed: the shortest form, below 2**64"
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -47,13 +47,16 @@ class Writer(EventRecorder):
     level : {"fast", "balanced", "small"}
         How much work to do for size.
     metadata : mapping of str to any, optional
-        Whatever describes the session; values that msgpack carries. When a stream is appended to, its own by default.
+        Whatever describes the session; values that msgpack carries. When a stream is appended to, its own by
+        default.
     governance : mapping, optional
-        ``purpose`` str, ``policy_digest`` str or bytes, ``notice_id`` str, ``retain_until_ns`` int, ``recipient_key_ids`` list of str.
+        ``purpose`` str, ``policy_digest`` str or bytes, ``notice_id`` str, ``retain_until_ns`` int,
+        ``recipient_key_ids`` list of str.
     mode : {"w", "x", "a"}
         For a path: replace what is there, refuse to, or append to it.
     flush_interval_s : float
-        What was appended longer ago than this has been handed to the operating system, whatever happens to the process.
+        What was appended longer ago than this has been handed to the operating system, whatever happens to
+        the process.
     fsync : bool
         Force each flush to the device.
     block_events : int
@@ -61,9 +64,11 @@ class Writer(EventRecorder):
     queue_events : int
         Most events that wait to be encoded, at least 1.
     on_full : {"block", "drop"}
-        What an append does when the queue is full, because the disk stalls: wait; or drop its events and record a gap with their count.
+        What an append does when the queue is full, because the disk stalls: wait; or drop its events and
+        record a gap with their count.
     merge_on_close : bool
-        Join the small blocks of a live stream into large ones when the Writer is closed. Needs a path; the new file replaces the old one whole.
+        Join the small blocks of a live stream into large ones when the Writer is closed. Needs a path; the
+        new file replaces the old one whole.
 
     Raises
     ------
@@ -76,9 +81,10 @@ class Writer(EventRecorder):
 
     Notes
     -----
-    All methods may be called from several threads. Encoding and writing happen on a thread of the Writer's own. When writing fails, every later
-    call raises `WriteFailedError`; what was written before stays readable. A Writer that is open when the interpreter exits is closed then. In a
-    child process after a fork a Writer is closed, without touching the file.
+    All methods may be called from several threads. Encoding and writing happen on a thread of the Writer's
+    own. When writing fails, every later call raises `WriteFailedError`; what was written before stays
+    readable. A Writer that is open when the interpreter exits is closed then. In a child process after a
+    fork a Writer is closed, without touching the file.
     """
 
     def __init__(
@@ -105,12 +111,12 @@ class Writer(EventRecorder):
             )
         if on_full not in ("block", "drop"):
             raise InvalidArgumentError(f"on_full: found {on_full!r}, allowed: 'block', 'drop'")
-        header = Header(metadata or {}, governance or {}, _WRITER_NAME)  # type: ignore[arg-type]
-        pack_header(header)
+        header = _header_of(metadata, governance)
         self._block_events = block_events
         self._drops = on_full == "drop"
         self._merge_on_close = merge_on_close
-        # Held while something is put, so that what two threads put does not mix, and nothing overtakes events that came before it.
+        # Held while something is put, so that what two threads put does not mix, and nothing overtakes
+        # events that came before it.
         self._order = threading.RLock()
         self._closed = False
         self._handed_events = 0
@@ -163,8 +169,9 @@ class Writer(EventRecorder):
         Raises
         ------
         InvalidArgumentError
-            ``batch`` is no EventBatch, has too many columns, or has a column whose dtype has no common integer dtype with what the stream
-            holds of it (uint64 and a signed one). Nothing of it is written.
+            ``batch`` is no EventBatch, has too many columns, or has a column whose dtype has no common
+            integer dtype with what the stream holds of it (uint64 and a signed one). Nothing of it is
+            written.
         WriteFailedError
             An earlier write failed.
         """
@@ -187,12 +194,14 @@ class Writer(EventRecorder):
         wide = {name for name, values in batch.columns.items() if values.dtype == np.uint64}
         if clash := sorted(wide & self._live_columns):
             raise InvalidArgumentError(
-                f"column {clash[0]!r}: found uint64, allowed: a dtype that goes with int64, which single events are kept in"
+                f"column {clash[0]!r}: found uint64, allowed: a dtype that goes "
+                "with int64, which single events are kept in"
             )
         for name, values in batch.columns.items():
             if common_dtype({values.dtype, *self._dtypes.get(name, ())}) is None:
                 raise InvalidArgumentError(
-                    f"column {name!r}: found {values.dtype}, allowed: a dtype that has a common integer dtype with "
+                    f"column {name!r}: found {values.dtype}, allowed: a dtype "
+                    "that has a common integer dtype with "
                     f"{', '.join(sorted(map(str, self._dtypes[name])))}, which the stream holds"
                 )
         for name, values in batch.columns.items():
@@ -260,7 +269,8 @@ class Writer(EventRecorder):
         check_column_name(name)
         if np.dtype(np.uint64) in self._dtypes.get(name, ()):
             raise InvalidArgumentError(
-                f"column {name!r}: found a single event, which is kept in int64; allowed: batches, since the stream holds uint64"
+                f"column {name!r}: found a single event, which is kept in int64; "
+                "allowed: batches, since the stream holds uint64"
             )
         self._live_columns.add(name)
 
@@ -291,7 +301,8 @@ class Writer(EventRecorder):
         Raises
         ------
         InvalidArgumentError
-            A field is outside of what is allowed, or an index is defined already; payloads are numbered upwards.
+            A field is outside of what is allowed, or an index is defined already; payloads are numbered
+            upwards.
         WriteFailedError
             An earlier write failed.
         """
@@ -305,14 +316,17 @@ class Writer(EventRecorder):
             elif isinstance(entry, Payload):
                 if entry.index <= self._payload_count:
                     raise InvalidArgumentError(
-                        f"payload entry, index: found {entry.index}, allowed: above {self._payload_count}, the last one"
+                        f"payload entry, index: found {entry.index}, allowed: "
+                        f"above {self._payload_count}, the last one"
                     )
                 self._payload_count = entry.index
             self._hand_over()
             self._sealer.put_entry(replace(entry, position=self._handed_events))
 
     def source(self, name: str, **properties: Any) -> int:
-        """Return the index of the source with this name and these properties, for the ``source`` column; define it if need be."""
+        """Return the index of the source with this name and these properties, for the ``source`` column;
+        define it if need be.
+        """
         with self._order:
             return self._define_once(
                 self._sources, Source(index=len(self._sources) + 1, name=name, properties=properties)
@@ -321,7 +335,8 @@ class Writer(EventRecorder):
     def context(self, context_type: str, value: Any) -> int:
         """Return the index of the context with this type and value; define it if need be.
 
-        Types that evcodec knows are device, window, application, element, display and layout; any other will do. Errors as in `add`.
+        Types that evcodec knows are device, window, application, element, display and layout; any other will
+        do. Errors as in `add`.
         """
         with self._order:
             index = max(self._contexts.values(), default=0) + 1
@@ -353,13 +368,17 @@ class Writer(EventRecorder):
         boot_id: str | None = None,
         suspended_ns: int | None = None,
     ) -> None:
-        """Record that the session clock showed ``t`` when the wall clock showed ``wall_ns`` ns since 1970; errors as in `add`."""
+        """Record that the session clock showed ``t`` when the wall clock showed ``wall_ns`` ns since 1970;
+        errors as in `add`.
+        """
         self.add(Anchor(t=t, wall_ns=wall_ns, clock=clock, boot_id=boot_id, suspended_ns=suspended_ns))
 
     def video_anchor(
         self, t: int, pts: int, *, time_base: tuple[int, int] = (1, 1_000_000_000), uri: str | None = None
     ) -> None:
-        """Record that a video showed ``pts``, in units of ``time_base`` seconds, at ``t``; errors as in `add`."""
+        """Record that a video showed ``pts``, in units of ``time_base`` seconds, at ``t``; errors as in
+        `add`.
+        """
         self.add(VideoAnchor(t=t, pts=pts, time_base=time_base, uri=uri))
 
     def marker(self, t: int, name: str, data: Any = None) -> None:
@@ -367,7 +386,9 @@ class Writer(EventRecorder):
         self.add(Marker(t=t, name=name, data=data))
 
     def payload(self, payload_type: str, data: Any, *, t: int) -> int:
-        """Append text or another rare payload and return its index, for the ``payload`` column; errors as in `add`."""
+        """Append text or another rare payload and return its index, for the ``payload`` column; errors as in
+        `add`.
+        """
         with self._order:
             index = self._payload_count + 1
             self.add(Payload(index=index, t=t, payload_type=payload_type, data=data))
@@ -376,7 +397,8 @@ class Writer(EventRecorder):
     # ---- end ----
 
     def flush(self) -> None:
-        """Return when everything appended before has been handed to the operating system, and to the device with ``fsync``.
+        """Return when everything appended before has been handed to the operating system, and to the device
+        with ``fsync``.
 
         Raises
         ------
@@ -438,6 +460,15 @@ class Writer(EventRecorder):
         self._stop()
 
 
+def _header_of(metadata: Mapping[str, Any] | None, governance: Mapping[str, Any] | None) -> Header:
+    """Return a header; raise InvalidArgumentError for what it cannot carry."""
+    header = Header(
+        cast(dict[str, Any], metadata or {}), cast(dict[str, Any], governance or {}), _WRITER_NAME
+    )
+    pack_header(header)
+    return header
+
+
 def _check_range(name: str, value: Any, low: int, high: int | None) -> None:
     if (
         not isinstance(value, int)
@@ -490,14 +521,16 @@ def encode(
     metadata: Mapping[str, Any] | None = None,
     governance: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return a whole stream that holds the events of a batch; the arguments and errors are those of `Writer`."""
+    """Return a whole stream that holds the events of a batch; the arguments and errors are those of
+    `Writer`.
+    """
     chosen = level_of(level)
     if not isinstance(batch, EventBatch):
         raise InvalidArgumentError(f"batch: found {type(batch).__name__}, allowed: EventBatch")
     if len(batch.columns) > MAX_COLUMNS:
         raise InvalidArgumentError(f"batch: found {len(batch.columns)} columns, allowed: {MAX_COLUMNS}")
     out = BytesIO()
-    emitter = StreamEmitter(out.write, chosen, Header(metadata or {}, governance or {}, _WRITER_NAME))  # type: ignore[arg-type]
+    emitter = StreamEmitter(out.write, chosen, _header_of(metadata, governance))
     if batch.columns:
         for start in range(0, max(len(batch), 1), DEFAULT_BLOCK_EVENTS):
             piece = batch[start : start + DEFAULT_BLOCK_EVENTS]
