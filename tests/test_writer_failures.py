@@ -295,3 +295,35 @@ def test_a_fork_leaves_the_stream_to_the_parent(tmp_path):
     assert verify(path).ok
     with Reader(path) as reader:
         assert reader.read().t.tolist() == list(range(20))
+
+
+def test_closing_at_any_moment():
+    """Many Writers are closed around the moment at which their events are due; threads take turns as often as can be."""
+    wrong: list[Any] = []
+
+    def run_writers() -> None:
+        for number in range(30):
+            target = io.BytesIO()
+            writer = Writer(target, flush_interval_s=0.01)
+            writer.move(number, 2, 3)
+            time.sleep(0.0075 + number % 20 * 0.0001)
+            try:
+                writer.close()
+            except WriteFailedError as error:
+                wrong.append(error)
+                continue
+            with Reader(target.getvalue()) as reader:
+                if reader.read().t.tolist() != [number] or not verify(target.getvalue()).complete:
+                    wrong.append(number)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=run_writers) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []
