@@ -108,10 +108,13 @@ class StreamEmitter:
         for group, pending in records.items():
             self._entries_record(group, pending)
 
-    def _entries_record(self, group: ColumnGroup, pending: _PendingEntries) -> None:
-        place = self._emit(RecordType.ENTRIES, pack_entries(group, pending.packed, _ENTRIES_ZSTD_LEVEL))
-        self._index.add_entries((*place, RecordType.ENTRIES), pending.types)
+    def encoded_entries(self, payload: bytes, types: list[int]) -> None:
+        """Write the payload of an ENTRIES record that holds entries of these types."""
+        self._index.add_entries((*self._emit(RecordType.ENTRIES, payload), RecordType.ENTRIES), types)
         self._bound_index()
+
+    def _entries_record(self, group: ColumnGroup, pending: _PendingEntries) -> None:
+        self.encoded_entries(pack_entries(group, pending.packed, _ENTRIES_ZSTD_LEVEL), pending.types)
 
     def end(self) -> None:
         """Write INDEX, where it is worth it, and END."""

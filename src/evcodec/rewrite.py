@@ -14,6 +14,7 @@ import numpy as np
 from .batch import EventBatch
 from .block import Block, Level, group_of
 from .emitter import StreamEmitter
+from .entries import type_number
 from .framing import Record, RecordType
 from .locate import Locator, SeekableInput, read_record
 from .wire import unpack_entries
@@ -34,7 +35,9 @@ class _Merger:
         """Add the next record of the stream."""
         where = f"byte {record.position}"
         if record.type == RecordType.ENTRIES:
-            self._emitter.entries(unpack_entries(record.payload, where))
+            # As it stands: a later version may have said more than this one understands.
+            types = [type_number(entry) for entry in unpack_entries(record.payload, where)]
+            self._emitter.encoded_entries(bytes(record.payload), types)
             return
         block = Block(record.payload, f"{where}: block")
         large = 2 * block.events >= self._block_events and not self._pending and not self._reencode

@@ -185,18 +185,19 @@ class Sealer:
         try:
             item = self._queue.get(timeout=timeout)
         except Empty:
-            self._seal_what_is_due()
-            return True
+            return self._seal_what_is_due()
         return self._handle(item)
 
-    def _seal_what_is_due(self) -> None:
+    def _seal_what_is_due(self) -> bool:
+        """Write all that is there; False when the end of the stream was among it."""
         handed_over = self._hand_over()
         for _ in range(self._queue.qsize()):
             if not self._handle(self._queue.get()):
-                raise AssertionError("nothing is put behind the end of a stream")
+                return False
         self._seal_all()
         if not handed_over:
             self._deadline = time.monotonic() + _RETRY_S
+        return True
 
     def _handle(self, item: _Item) -> bool:
         if isinstance(item, _Flush):
