@@ -145,6 +145,8 @@ def test_a_growing_pipe_gives_each_block_when_its_last_byte_is_there():
     data = stream_of(batch)
     ends = _record_ends(data)
     with _Fed() as pipe:
+        giving_up = threading.Timer(WAIT_S, pipe.sink.close)
+        giving_up.start()
         pipe.sink.write(data[: ends[1]])
         reader = Reader(pipe.source)
         batches = reader.batches()
@@ -153,6 +155,7 @@ def test_a_growing_pipe_gives_each_block_when_its_last_byte_is_there():
         threading.Timer(0.05, pipe.sink.write, [data[ends[2] - 1 : ends[3]]]).start()
         assert_same(next(batches), batch[100:200])
         assert_same(next(batches), batch[200:])
+        giving_up.cancel()
         pipe.sink.write(data[ends[3] :])
         pipe.sink.close()
         assert list(batches) == []
@@ -164,8 +167,11 @@ def test_a_growing_pipe_gives_each_block_when_its_last_byte_is_there():
 def test_a_writer_in_another_process(buffering):
     """Blocks come while the process that writes them still runs, and waits for us."""
     code = """
-import sys
+import os, sys, threading
 from evcodec import Writer
+giving_up = threading.Timer(20, os._exit, [4])  # where blocks do not come, nobody says go
+giving_up.daemon = True
+giving_up.start()
 with Writer(sys.stdout.buffer, flush_interval_s=0.05) as w:
     for i in range(100):
         w.move(i, i, -i)
