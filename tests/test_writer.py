@@ -190,17 +190,21 @@ def test_dtypes_that_no_integer_holds_do_not_meet_behind_the_callers_back():
         reader.read()
 
 
-def test_a_column_that_changes_its_dtype_keeps_each():
+@pytest.mark.parametrize("flushed", [False, True], ids=["at once", "merged on close"])
+def test_a_column_that_changes_its_dtype_keeps_each(flushed, tmp_path):
     pieces = [
         EventBatch(t=[i], a=np.array([i], dtype))
         for i, dtype in enumerate(("int8", "uint16", "int8", "int64"))
     ]
     pieces.insert(2, EventBatch(t=[9]))
-    target = io.BytesIO()
-    with Writer(target) as writer:
+    path = tmp_path / "s.evc"
+    with Writer(path) as writer:
         for piece in pieces:
             writer.write(piece)
-    with Reader(target.getvalue()) as reader:
+            if flushed:
+                writer.flush()
+    with Reader(path) as reader:
+        assert len(reader.blocks) <= 5
         found = [str(batch["a"].dtype) for batch in reader.batches() if "a" in batch.columns]
         assert found == ["int8", "uint16", "int8", "int64"]
         assert_same(reader.read(), EventBatch.concat(pieces))
