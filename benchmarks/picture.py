@@ -29,16 +29,16 @@ _COLOURS = {
 def draw(results: dict[str, Any], target: Path) -> None:
     """Write an SVG of grouped bars on a logarithmic axis, each with its value."""
     names = [row["name"] for row in next(iter(results.values()))["rows"]]
-    names.sort(
-        key=lambda name: (
-            -max(
-                row["bytes_per_event"]
-                for found in results.values()
-                for row in found["rows"]
-                if row["name"] == name
-            )
+    largest = {
+        name: max(
+            row["bytes_per_event"]
+            for found in results.values()
+            for row in found["rows"]
+            if row["name"] == name
         )
-    )
+        for name in names
+    }
+    names.sort(key=lambda name: (name.startswith("evcodec"), -largest[name]))
     plt.rcParams.update(
         {"font.family": "sans-serif", "font.size": 9, "svg.hashsalt": "evcodec", "svg.fonttype": "path"}
     )

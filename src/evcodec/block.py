@@ -19,6 +19,7 @@ from ._codec import (
     kinds_with_values,
     time_range,
 )
+from .compression import Effort
 from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError
 from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, column_order
@@ -30,19 +31,26 @@ Columns = Mapping[str, np.ndarray]
 class Level(NamedTuple):
     """How much work an encoder does.
 
-    ``sample`` is the most values of a column that costs are estimated on (0: all); ``trials`` is how many
-    of the cheapest encodings of a column are compressed to see which is smallest.
+    ``large`` and ``small`` are the ways in which zstd is tried on a part, by its size: a small part is compressed in no
+    time, and its tables weigh more. ``sample`` is the most values of a column that costs are estimated on (0: all);
+    ``trials`` is how many of the cheapest encodings of a column are compressed to see which is smallest.
     """
 
-    zstd: int
+    large: tuple[Effort, ...]
+    small: tuple[Effort, ...]
     sample: int
     trials: int
 
+    def efforts(self, raw_bytes: int) -> tuple[Effort, ...]:
+        """Return how to compress a part of this size."""
+        return self.large if raw_bytes > _SMALL_PART_BYTES else self.small
 
+
+_SMALL_PART_BYTES = 96 * 1024
 LEVELS: dict[str, Level] = {
-    "fast": Level(zstd=1, sample=2048, trials=1),
-    "balanced": Level(zstd=3, sample=8192, trials=1),
-    "small": Level(zstd=19, sample=0, trials=3),
+    "fast": Level((Effort(1),), (Effort(1),), sample=2048, trials=1),
+    "balanced": Level((Effort(1),), (Effort(1), Effort(3, 6)), sample=8192, trials=1),
+    "small": Level((Effort(19), Effort(19, 6)), (Effort(19), Effort(19, 6)), sample=0, trials=3),
 }
 
 # From this size on a stream is compressed on its own, so that it can be left out when its column is not
@@ -88,7 +96,7 @@ def _encode_values(values: np.ndarray, level: Level) -> tuple[bytearray, list[tu
     def size(encoding: tuple[bytearray, list[tuple[int, bytes, bool]]]) -> int:
         description, streams = encoding
         return len(description) + sum(
-            len(data) if noise else len(compression.compress(data, level.zstd)[1])
+            len(data) if noise else len(compression.compress(data, level.efforts(len(data)))[1])
             for _, data, noise in streams
         )
 
@@ -163,7 +171,9 @@ def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
     stored: list[bytes] = []
     for pieces, noise in zip(parts, noisy, strict=True):
         raw = b"".join(pieces)
-        codec, kept = (compression.STORED, raw) if noise else compression.compress(raw, level.zstd)
+        codec, kept = (
+            (compression.STORED, raw) if noise else compression.compress(raw, level.efforts(len(raw)))
+        )
         entries.append(codec)
         entries += pack_varint(len(raw))
         if codec != compression.STORED:

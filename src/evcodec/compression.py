@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import zstandard
 
@@ -15,30 +17,51 @@ ZSTD = 1
 _MIN_BYTES = 16
 
 
+class Effort(NamedTuple):
+    """A way to run zstd: its level, and the shortest match it looks for, 0 for what the level has.
+
+    Streams of tokens hold chance repetitions that cost more as matches than as bytes: a longer shortest match leaves them be.
+    """
+
+    level: int
+    min_match: int = 0
+
+
 class _Contexts(threading.local):
     """zstd contexts of one thread: sharing one between threads would corrupt both users' data."""
 
     def __init__(self) -> None:
-        self.compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self.compressors: dict[Effort, zstandard.ZstdCompressor] = {}
         self.decompressor = zstandard.ZstdDecompressor()
 
 
 _contexts = _Contexts()
 
 
-def compress(raw: bytes, level: int) -> tuple[int, bytes]:
-    """Return (codec, bytes): compressed at the zstd level, or stored as they are where that is no larger.
+def _compressor(effort: Effort) -> zstandard.ZstdCompressor:
+    compressor = _contexts.compressors.get(effort)
+    if compressor is None:
+        options = {"min_match": effort.min_match} if effort.min_match else {}
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            effort.level, write_checksum=False, write_dict_id=False, **options
+        )
+        compressor = zstandard.ZstdCompressor(compression_params=parameters)
+        _contexts.compressors[effort] = compressor
+    return compressor
+
+
+def compress(raw: bytes, efforts: Sequence[Effort]) -> tuple[int, bytes]:
+    """Return (codec, bytes): the smallest of what the efforts give, or the bytes as they are where that is no larger.
 
     Safe from any thread; releases the GIL.
     """
-    if len(raw) < _MIN_BYTES:
-        return STORED, raw
-    compressor = _contexts.compressors.get(level)
-    if compressor is None:
-        compressor = zstandard.ZstdCompressor(level=level, write_checksum=False, write_dict_id=False)
-        _contexts.compressors[level] = compressor
-    compressed = compressor.compress(raw)
-    return (ZSTD, compressed) if len(compressed) < len(raw) else (STORED, raw)
+    best = STORED, raw
+    if len(raw) >= _MIN_BYTES:
+        for effort in efforts:
+            compressed = _compressor(effort).compress(raw)
+            if len(compressed) < len(best[1]):
+                best = ZSTD, compressed
+    return best
 
 
 def decompress(codec: int, data: memoryview, raw_length: int, where: str) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .block import Block, Columns, Level, encode_block
+from .compression import Effort
 from .entries import Entry, type_number
 from .framing import RecordType, pack_record
 from .index import Index, pack_index
@@ -16,7 +17,7 @@ from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, 
 # Walking so few records is as fast as reading an index, and a short stream stays short.
 _MIN_INDEXED_RECORDS = 4
 # Entries are few and small; a high level would only cost time while a recorder waits.
-_ENTRIES_ZSTD_LEVEL = 3
+_ENTRIES_EFFORTS = (Effort(3),)
 
 
 @dataclass
@@ -114,7 +115,7 @@ class StreamEmitter:
         self._bound_index()
 
     def _entries_record(self, group: ColumnGroup, pending: _PendingEntries) -> None:
-        self.encoded_entries(pack_entries(group, pending.packed, _ENTRIES_ZSTD_LEVEL), pending.types)
+        self.encoded_entries(pack_entries(group, pending.packed, _ENTRIES_EFFORTS), pending.types)
 
     def end(self) -> None:
         """Write INDEX, where it is worth it, and END."""

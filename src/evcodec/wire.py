@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -253,10 +253,10 @@ def pack_entry(entry: Entry) -> bytes:
     return data
 
 
-def pack_entries(group: ColumnGroup, packed: Iterable[bytes], zstd_level: int) -> bytes:
+def pack_entries(group: ColumnGroup, packed: Iterable[bytes], efforts: Sequence[compression.Effort]) -> bytes:
     """Return the payload of an ENTRIES record; at most MAX_ENTRIES_BYTES in all, which the caller sees to."""
     raw = b"".join(packed)
-    codec, data = compression.compress(raw, zstd_level)
+    codec, data = compression.compress(raw, efforts)
     return bytes((group, 0, codec)) + pack_varint(len(raw)) + data
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import decode, encode
 from ..batch import EventBatch
-from ..compression import compress, decompress
+from ..compression import Effort, compress, decompress
 from ..reader import Reader
 from ..schema import EventKind
 from ..writer import Writer
@@ -189,7 +189,7 @@ def _msgpack_zstd(batch: EventBatch) -> Way:
                     for row in zip(*(column.tolist() for column in part.columns.values()), strict=True)
                 ]
             )
-            parts.append((len(raw), *compress(raw, 3)))
+            parts.append((len(raw), *compress(raw, (Effort(3),))))
         return parts
 
     def read(parts: list[tuple[int, int, bytes]]) -> EventBatch:
