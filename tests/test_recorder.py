@@ -368,3 +368,44 @@ def test_the_error_kinds_are_one_family():
         writer.move("x", 0, 0)
     with pytest.raises(ValueError, match="x"), Writer(io.BytesIO()) as writer:
         writer.move(0, "x", 0)
+
+
+COLLECTING = """
+import gc, io, sys, threading, time
+import evcodec
+
+# A collector that lets other threads run at every chance, which an append must not give it.
+gc.callbacks.append(lambda *_: time.sleep(0))
+gc.set_threshold(50)
+sys.setswitchinterval(1e-5)
+target = io.BytesIO()
+with evcodec.Writer(target, flush_interval_s=0.01) as writer:
+    def events():
+        for i in range(1, 2_001):
+            writer.event(7, i, pressure=i)
+
+    def moves(base):
+        for i in range(1, 10_001):
+            writer.move(base + i, i, i)
+
+    threads = [threading.Thread(target=events), *(threading.Thread(target=moves, args=(n * 10**6,)) for n in (1, 2))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+batch = evcodec.decode(target.getvalue())
+pressed = batch[batch.kind == 7]
+assert pressed.t.tolist() == pressed["pressure"].tolist() == list(range(1, 2_001))
+for n in (1, 2):
+    mine = batch[(batch.kind == 0) & (batch.t // 10**6 == n)]
+    assert mine.x.tolist() == mine.y.tolist() == list(range(1, 10_001))
+assert len(batch) == 22_000
+"""
+
+
+def test_a_garbage_collection_in_an_append_mixes_nothing():
+    """What a collector runs may append too, or let another thread take the events."""
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTING], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr

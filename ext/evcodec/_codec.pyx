@@ -70,15 +70,18 @@ def count_kinds(kinds):
     return {kind: counts[kind] for kind in range(256) if counts[kind]}
 
 
-def kinds_with_values(values, kinds):
-    """Return the set of kinds that have a value other than 0; ``kinds`` is uint8 of the same length."""
+def kinds_with_values(values, kinds, unsigned most=256):
+    """Return the set of kinds that have a value other than 0.
+
+    ``kinds`` is uint8 of the same length, and holds at most ``most`` different kinds: when all have been seen the rest is not looked at.
+    """
     cdef _View view = _View(values), kind_view = _View(kinds)
     cdef uint8_t nonzero[256]
     cdef size_t count = kind_view.view.len
     if <size_t>view.view.len != count * view.view.itemsize:
         raise ValueError("values and kinds differ in length")
     with nogil:
-        ev_kinds_with_values(view.view.buf, view.view.itemsize, <const uint8_t *>kind_view.view.buf, count, nonzero)
+        ev_kinds_with_values(view.view.buf, view.view.itemsize, <const uint8_t *>kind_view.view.buf, count, most, nonzero)
     return {kind for kind in range(256) if nonzero[kind]}
 
 

@@ -7,6 +7,7 @@ encodes and writes them elsewhere.
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.list cimport PyList_Append, PyList_GET_SIZE
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t
 
@@ -60,16 +61,18 @@ cdef class EventBuffer:
     """
 
     cdef int64_t *at
+    cdef int64_t *extra_rows
     cdef uint8_t *kinds
     cdef Py_ssize_t capacity
     cdef readonly Py_ssize_t count
-    cdef list extras
+    cdef list extras  # further columns of some events, a dict each; extra_rows has their rows
 
     def __cinit__(self, Py_ssize_t capacity):
-        self.at = <int64_t *>PyMem_RawMalloc(capacity * (COLUMNS * 8 + 1))
+        self.at = <int64_t *>PyMem_RawMalloc(capacity * ((COLUMNS + 1) * 8 + 1))
         if self.at == NULL:
             raise MemoryError(f"evcodec: a buffer of {capacity} events")
-        self.kinds = <uint8_t *>(self.at + COLUMNS * capacity)
+        self.extra_rows = self.at + COLUMNS * capacity
+        self.kinds = <uint8_t *>(self.at + (COLUMNS + 1) * capacity)
         self.capacity = capacity
         self.count = 0
         self.extras = []
@@ -86,12 +89,15 @@ cdef class EventBuffer:
         found["kind"] = np.frombuffer(PyBytes_FromStringAndSize(<const char *>self.kinds, count), np.uint8)
         for place in range(X, COLUMNS):
             found[NAMES[place]] = self._column(place)
-        for name, row, value in self.extras:
-            if name not in found:
-                found[name] = np.zeros(count, np.int64)
-            found[name][row] = value
-        for name in {name for name, _, _ in self.extras}:
-            found[name] = narrowed(name, found[name])
+        cdef Py_ssize_t i
+        cdef dict further = {}
+        for i in range(len(self.extras)):
+            for name, value in (<dict>self.extras[i]).items():
+                if name not in further:
+                    further[name] = np.zeros(count, np.int64)
+                further[name][self.extra_rows[i]] = value
+        for name, values in further.items():
+            found[name] = narrowed(name, values)
         return found
 
     cdef object _column(self, int place):
@@ -171,18 +177,25 @@ cdef class EventRecorder:
     def _take(self):
         """Return the events appended so far, or None when there are none."""
         cdef EventBuffer taken = None
+        # Made before it is needed: making one may collect garbage, which may run any code, this method too.
+        cdef EventBuffer fresh = EventBuffer(self._capacity) if self._spare is None else None
         with cython.critical_section(self):
             if self._buffer is not None and self._buffer.count:
                 taken = self._buffer
-                self._buffer = self._spare if self._spare is not None else EventBuffer(self._capacity)
-                self._spare = None
+                if self._spare is not None:
+                    self._buffer, self._spare = self._spare, None
+                elif fresh is not None:
+                    self._buffer = fresh
+                else:
+                    taken = None  # somebody took the spare meanwhile, and the events with it
         return taken
 
     def _give_back(self, EventBuffer buffer):
         """Let a buffer be used again, once its columns have been copied."""
+        cdef list empty = []
         with cython.critical_section(self):
             buffer.count = 0
-            buffer.extras = []
+            buffer.extras = empty
             if self._spare is None:
                 self._spare = buffer
 
@@ -206,6 +219,8 @@ cdef class EventRecorder:
         cdef Py_ssize_t row
         cdef int64_t *at
         while True:
+            # Nothing in here may collect garbage: the collector may run code that appends, or let another thread
+            # take the buffer. So no object that it tracks is made, and the count is set last.
             with cython.critical_section(self):
                 buffer = self._buffer
                 if self._recording and buffer.count < buffer.capacity:
@@ -219,8 +234,8 @@ cdef class EventRecorder:
                     at[DY * buffer.capacity] = dy
                     buffer.kinds[row] = kind
                     if extras is not None:
-                        for name, value in extras.items():
-                            buffer.extras.append((name, row, value))
+                        buffer.extra_rows[PyList_GET_SIZE(buffer.extras)] = row
+                        PyList_Append(buffer.extras, extras)
                     buffer.count = row + 1
                     break
             # Outside of the critical section: what follows may wait for other threads.

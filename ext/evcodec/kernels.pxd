@@ -125,7 +125,7 @@ cdef extern from "kernels/ev_block.h" nogil:
 cdef extern from "kernels/ev_kinds.h" nogil:
     void ev_count_kinds(const uint8_t *, size_t, uint32_t *)
     bint ev_kinds_match(const uint8_t *, size_t, const uint8_t *, const uint32_t *, uint32_t)
-    void ev_kinds_with_values(const void *, size_t, const uint8_t *, size_t, uint8_t *)
+    void ev_kinds_with_values(const void *, size_t, const uint8_t *, size_t, unsigned, uint8_t *)
     size_t ev_gather(const void *, size_t, const uint8_t *, size_t, const uint8_t *, void *)
     int ev_scatter(const void *, size_t, size_t, const uint8_t *, size_t, const uint8_t *, void *, ev_error *)
     void ev_range(const int64_t *, size_t, int64_t *, int64_t *)

@@ -22,8 +22,13 @@ static ev_slot *find_slot(ev_slot *slots, uint64_t value) {
     return NULL;
 }
 
+/* Small values, which most residuals are, have a slot of their own without a search. */
+enum { NEAR = 4096, ALL_SLOTS = NEAR + SLOTS };
+
+static ev_slot *slot_for(ev_slot *slots, uint64_t value) { return value < NEAR ? &slots[value] : find_slot(slots + NEAR, value); }
+
 static void count_value(ev_slot *slots, uint64_t value) {
-    ev_slot *slot = find_slot(slots, value);
+    ev_slot *slot = slot_for(slots, value);
     if (!slot) return;
     slot->value = value;
     slot->count++;
@@ -31,20 +36,34 @@ static void count_value(ev_slot *slots, uint64_t value) {
 
 static unsigned varint_size(uint64_t value) { return value ? ev_log2(value) / 7 + 1 : 1; }
 
+/* Whether an entry would save what it takes; an escape costs about as much as the value's own bytes. */
+static int worth_entry(const ev_slot *slot, double weight) {
+    if (!slot->count || slot->count * weight < 2.0 + varint_size(slot->value)) return 0;
+    return slot->count > 1 || weight <= 1; /* seen once in a sample says nothing of the whole */
+}
+
 /* The slots worth an entry, most frequent first, at most 255; each slot's code is set, to EV_ESCAPE for all others.
  * `weight` scales counts of a sample to the whole. */
 static unsigned choose_entries(ev_slot *slots, double weight, ev_slot *chosen[255]) {
+    enum { BINS = 1024 };
+    uint32_t bins[BINS] = {0}; /* slots by count, all large counts in the last */
+    for (size_t at = 0; at < ALL_SLOTS; at++) {
+        slots[at].code = EV_ESCAPE;
+        if (worth_entry(&slots[at], weight)) bins[slots[at].count < BINS ? slots[at].count : BINS - 1]++;
+    }
+    uint32_t least = BINS, above = 0; /* counts from `least` on fit; of those one below, `255 - above` do */
+    while (least && above + bins[least - 1] <= 255) above += bins[--least];
+    uint32_t rest = 255 - above;
     unsigned size = 0;
-    for (size_t at = 0; at < SLOTS; at++) {
+    for (size_t at = 0; at < ALL_SLOTS; at++) {
         ev_slot *slot = &slots[at];
-        slot->code = EV_ESCAPE;
-        /* An escape costs about as much as the value's own bytes: an entry must save what it takes. */
-        if (!slot->count || slot->count * weight < 2.0 + varint_size(slot->value)) continue;
-        if (slot->count == 1 && weight > 1) continue; /* seen once in a sample says nothing of the whole */
-        if (size == 255 && chosen[254]->count >= slot->count) continue;
-        unsigned to = size < 255 ? size++ : 254;
+        if (!worth_entry(slot, weight) || slot->count + 1 < least) continue;
+        if (slot->count < least && !rest) continue;
+        if (slot->count < least) rest--;
+        unsigned to = size++;
         for (; to && chosen[to - 1]->count < slot->count; to--) chosen[to] = chosen[to - 1];
         chosen[to] = slot;
+        if (size == 255) break;
     }
     for (unsigned code = 0; code < size; code++) chosen[code]->code = code;
     return size;
@@ -151,7 +170,7 @@ size_t ev_encode_room(size_t count, unsigned bits) {
 
 size_t ev_encode_scratch(size_t count, unsigned bits) {
     /* Residuals of three transforms, run values and run lengths, and the counted values. */
-    return count * (bits / 8u * 4 + 4) + sizeof(ev_slot) * SLOTS + 96;
+    return count * (bits / 8u * 4 + 4) + sizeof(ev_slot) * ALL_SLOTS + 96;
 }
 
 unsigned ev_rank(ev_encoder *encoder, const void *values, uint32_t count, unsigned bits, int is_signed, uint32_t sample,

@@ -108,8 +108,9 @@ static ev_simple LANE_NAME(best_simple)(const LANE *values, size_t count, uint32
     return best;
 }
 
+#if EV_BITS > 8
 static double LANE_NAME(cost_dictionary)(const LANE *values, ev_sample sample, ev_slot *slots) {
-    memset(slots, 0, sizeof *slots * SLOTS);
+    memset(slots, 0, sizeof *slots * ALL_SLOTS);
     size_t sampled = sample.spans * sample.span_length, known = 0;
     for (size_t span = 0; span < sample.spans; span++)
         for (size_t i = span * sample.stride, stop = i + sample.span_length; i < stop; i++) count_value(slots, values[i]);
@@ -131,7 +132,7 @@ static double LANE_NAME(cost_dictionary)(const LANE *values, ev_sample sample, e
         uint64_t bits = 0;
         for (size_t span = 0; span < sample.spans; span++)
             for (size_t i = span * sample.stride, stop = i + sample.span_length; i < stop; i++) {
-                ev_slot *slot = find_slot(slots, values[i]);
+                ev_slot *slot = slot_for(slots, values[i]);
                 unsigned extra;
                 if (slot && slot->count && slot->code != EV_ESCAPE) continue;
                 tokens[token_of(values[i], 4, 2, &extra) & 255]++;
@@ -141,6 +142,8 @@ static double LANE_NAME(cost_dictionary)(const LANE *values, ev_sample sample, e
     }
     return ev_entropy_bytes(histogram) * sample.weight + entries + escapes + EV_STREAM_OVERHEAD;
 }
+
+#endif
 
 /* ---- where things stand in the scratch ---- */
 
@@ -181,8 +184,11 @@ static unsigned LANE_NAME(rank_residuals)(const ev_encoder *encoder, unsigned tr
     double header = 6.0 + 3.0 * transform;
     choices[found++] = (ev_choice){simple.cost + header, (uint8_t)transform, simple.layout, simple.planes, simple.direct_bits, simple.mantissa_bits};
     if (simple.layout == EV_CONSTANT) return found;
-    double cost = LANE_NAME(cost_dictionary)(residuals, ev_sample_of(count, wanted), LANE_NAME(slots_of)(encoder));
+    double cost;
+#if EV_BITS > 8 /* a code takes a byte, as the value does */
+    cost = LANE_NAME(cost_dictionary)(residuals, ev_sample_of(count, wanted), LANE_NAME(slots_of)(encoder));
     choices[found++] = (ev_choice){cost + header, (uint8_t)transform, EV_DICTIONARY, 0, 0, 0};
+#endif
     if (transform == EV_DELTA2) return found;
     size_t runs = LANE_NAME(count_runs)(residuals, count);
     if (runs * 4 <= count) {
@@ -211,6 +217,8 @@ static unsigned LANE_NAME(rank)(ev_encoder *encoder, int is_signed, uint32_t wan
     for (size_t i = 0; i < count; i++) plain[i] = (LANE)(values[i] - (LANE)encoder->minimum);
     unsigned found = LANE_NAME(rank_residuals)(encoder, EV_NONE, wanted, choices);
     if (low == high || count < 3) return found;
+    /* Long runs of a value: differences would only break them up. */
+    if (choices[found - 1].layout == EV_RUNS && LANE_NAME(count_runs)(plain, count) * 16 <= count) return found;
     encoder->scale = LANE_NAME(scale_of)(values, count);
     LANE_NAME(differences)(values, count, encoder->scale, LANE_NAME(residuals_of)(encoder, EV_DELTA), LANE_NAME(residuals_of)(encoder, EV_DELTA2));
     found += LANE_NAME(rank_residuals)(encoder, EV_DELTA, wanted, choices + found);
@@ -277,11 +285,11 @@ static void LANE_NAME(emit_inner)(const LANE *values, size_t count, ev_output *o
 
 static void LANE_NAME(emit_dictionary)(const ev_encoder *encoder, const LANE *residuals, size_t count, ev_output *output) {
     ev_slot *slots = LANE_NAME(slots_of)(encoder), *chosen[255];
-    memset(slots, 0, sizeof *slots * SLOTS);
+    memset(slots, 0, sizeof *slots * ALL_SLOTS);
     for (size_t i = 0; i < count; i++) count_value(slots, residuals[i]);
     unsigned size = choose_entries(slots, 1.0, chosen);
     if (!size) { /* the sample promised what the whole does not hold: any one entry will do */
-        chosen[size++] = find_slot(slots, residuals[0]);
+        chosen[size++] = slot_for(slots, residuals[0]);
         chosen[0]->code = 0;
     }
     ev_put_u8(&output->description, (uint8_t)size);
@@ -291,7 +299,7 @@ static void LANE_NAME(emit_dictionary)(const ev_encoder *encoder, const LANE *re
     uint8_t *codes = take(output, count);
     if (!codes) return;
     for (size_t i = 0; i < count; i++) {
-        const ev_slot *slot = find_slot(slots, residuals[i]);
+        const ev_slot *slot = slot_for(slots, residuals[i]);
         unsigned code = slot && slot->count ? slot->code : EV_ESCAPE;
         codes[i] = (uint8_t)code;
         if (code == EV_ESCAPE) escapes[escaped++] = residuals[i];

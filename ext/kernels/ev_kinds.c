@@ -89,13 +89,21 @@ static void flag_listed(const uint8_t *kinds, const uint8_t *list, unsigned list
 #define EV_BITS 64
 #include "ev_kinds_lanes.h"
 
-void ev_kinds_with_values(const void *values, size_t size, const uint8_t *kinds, size_t count, uint8_t nonzero[256]) {
+void ev_kinds_with_values(const void *values, size_t size, const uint8_t *kinds, size_t count, unsigned most, uint8_t nonzero[256]) {
+    enum { PIECE = 8192 };
     memset(nonzero, 0, 256);
-    switch (size) {
-    case 1: kinds_with_values8(values, kinds, count, nonzero); break;
-    case 2: kinds_with_values16(values, kinds, count, nonzero); break;
-    case 4: kinds_with_values32(values, kinds, count, nonzero); break;
-    default: kinds_with_values64(values, kinds, count, nonzero); break;
+    for (size_t start = 0; start < count; start += PIECE) {
+        size_t length = count - start < PIECE ? count - start : PIECE;
+        const uint8_t *from = (const uint8_t *)values + start * size;
+        switch (size) {
+        case 1: kinds_with_values8(from, kinds + start, length, nonzero); break;
+        case 2: kinds_with_values16(from, kinds + start, length, nonzero); break;
+        case 4: kinds_with_values32(from, kinds + start, length, nonzero); break;
+        default: kinds_with_values64(from, kinds + start, length, nonzero); break;
+        }
+        unsigned seen = 0;
+        for (unsigned kind = 0; kind < 256; kind++) seen += nonzero[kind];
+        if (seen == most) return;
     }
 }
 

@@ -10,8 +10,9 @@ void ev_count_kinds(const uint8_t *kinds, size_t count, uint32_t counts[256]);
 /* Whether `kinds` holds listed_rows[i] of each kind listed[i], and no other kind. */
 int ev_kinds_match(const uint8_t *kinds, size_t count, const uint8_t *listed, const uint32_t *listed_rows, uint32_t listed_count);
 
-/* Set nonzero[k] for each kind k that has a value other than 0. `size` is the bytes of a value: 1, 2, 4 or 8. */
-void ev_kinds_with_values(const void *values, size_t size, const uint8_t *kinds, size_t count, uint8_t nonzero[256]);
+/* Set nonzero[k] for each kind k that has a value other than 0. `size` is the bytes of a value: 1, 2, 4 or 8. There are at most `most` different
+ * kinds: when all of them have been seen the rest is not looked at. */
+void ev_kinds_with_values(const void *values, size_t size, const uint8_t *kinds, size_t count, unsigned most, uint8_t nonzero[256]);
 
 /* Copy the values of the rows whose kind is selected (1, else 0), in order; returns how many. `out` has room for them. */
 size_t ev_gather(const void *values, size_t size, const uint8_t *kinds, size_t count, const uint8_t selected[256], void *out);

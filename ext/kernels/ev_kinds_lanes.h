@@ -3,7 +3,14 @@
 
 static void LANE_NAME(kinds_with_values)(const void *from, const uint8_t *kinds, size_t count, uint8_t nonzero[256]) {
     const LANE *values = (const LANE *)from;
-    for (size_t i = 0; i < count; i++) nonzero[kinds[i]] |= values[i] != 0;
+    enum { TILE = 512 };
+    for (size_t start = 0; start < count; start += TILE) {
+        size_t stop = count - start < TILE ? count : start + TILE;
+        LANE all = 0;
+        for (size_t i = start; i < stop; i++) all |= values[i]; /* most tiles of most sparse columns are zero throughout */
+        if (!all) continue;
+        for (size_t i = start; i < stop; i++) nonzero[kinds[i]] |= values[i] != 0;
+    }
 }
 
 static size_t LANE_NAME(gather)(const void *from, const uint8_t *kinds, size_t count, const uint8_t selected[256], void *to) {

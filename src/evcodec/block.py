@@ -198,7 +198,7 @@ def _encode_column(
     elif kinds is None:
         stored = set(counts) if values.any() else set()
     else:
-        stored = kinds_with_values(values, kinds)
+        stored = kinds_with_values(values, kinds, len(counts))
     bits = sum(1 << i for i, kind in enumerate(counts) if kind in stored)
     mask = bits.to_bytes((len(counts) + 7) // 8, "little")
     head = column_head(name, values.dtype, group) + mask

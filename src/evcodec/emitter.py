@@ -10,7 +10,7 @@ from .compression import Effort
 from .entries import Entry, type_number
 from .framing import RecordType, pack_record
 from .index import Index, pack_index
-from .limits import MAX_BLOCK_BYTES, MAX_ENTRIES_BYTES, MAX_INDEX_ROWS
+from .limits import MAX_BLOCK_BYTES, MAX_ENTRIES_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS
 from .schema import ColumnGroup
 from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, pack_header
 
@@ -89,8 +89,8 @@ class StreamEmitter:
         self._bound_index()
 
     def _bound_index(self) -> None:
-        """Give the index up when the stream has more rows than one may have."""
-        if len(self._index.rows) > MAX_INDEX_ROWS:
+        """Give the index up when it would grow beyond what one may hold."""
+        if len(self._index.rows) > MAX_INDEX_ROWS or len(self._index.columns) > MAX_INDEX_COLUMNS:
             self._indexable = False
             self._index.rows.clear()
 

@@ -12,7 +12,7 @@ import numpy as np
 from .block import Block, Level, column_head, decode_index_table, encode_index_table, read_column_head
 from .errors import CorruptDataError, LimitExceededError
 from .framing import RecordType
-from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS, MAX_ENTRIES_BYTES, MAX_INDEX_ROWS
+from .limits import MAX_BLOCK_EVENTS, MAX_ENTRIES_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS
 from .schema import INTEGER_DTYPES
 from .wire import pack_varint, unpack_varint
 
@@ -137,9 +137,9 @@ def _read_kinds(payload: memoryview, at: int, index: Index, where: str) -> int:
 
 def _read_columns(payload: memoryview, at: int, index: Index, where: str) -> int:
     count, at = unpack_varint(payload, at, where)
-    if count > MAX_COLUMNS * len(INTEGER_DTYPES):
+    if count > MAX_INDEX_COLUMNS:
         raise LimitExceededError(
-            f"{where}: columns of the index: found {count}, allowed: {MAX_COLUMNS * len(INTEGER_DTYPES)}"
+            f"{where}: columns of the index: found {count}, allowed: {MAX_INDEX_COLUMNS}"
         )
     for _ in range(count):
         name, dtype, group, at = read_column_head(payload, at, where)

@@ -10,6 +10,7 @@ MAX_ENTRIES_BYTES = 16 * 2**20
 MAX_NESTING = 64
 MAX_ELEMENTS = 16_384
 MAX_INDEX_ROWS = 2**20
+MAX_INDEX_COLUMNS = 8192
 
 # What the columns of a block may take in memory when it is written; its payload is then below
 # MAX_PAYLOAD_BYTES too, since a stream is stored as it is where compression does not make it smaller.

@@ -29,6 +29,15 @@ class Output:
         self._written = 0
         self._start = 0
 
+    def is_at_path(self) -> bool:
+        """Tell whether the file that is written still stands at its path, and was not moved or replaced."""
+        if self.path is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except OSError:
+            return False
+
     def write(self, data: bytes) -> None:
         """Hand all of ``data`` to the operating system.
 
@@ -109,7 +118,7 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
             f"mode: found {mode!r}, allowed: 'w' (replace), 'x' (refuse to replace), 'a' (append)"
         )
     if isinstance(target, (str, os.PathLike)):
-        path = Path(target)
+        path = Path(os.path.abspath(target))  # the working directory may change
         if mode == "a" and not path.exists():
             mode = "x"
         file = cast(BinaryIO, path.open(_MODES[mode], buffering=0))

@@ -16,6 +16,7 @@ from .block import Block, Level, group_of
 from .emitter import StreamEmitter
 from .entries import type_number
 from .framing import Record, RecordType
+from .limits import MAX_COLUMNS
 from .locate import Locator, SeekableInput, read_record
 from .wire import unpack_entries
 
@@ -52,8 +53,9 @@ class _Merger:
             self.flush()
             self._emitter.encoded_block(bytes(record.payload))
             return
-        if any(self._dtypes.get(name, dtype) != dtype for name, dtype in block.dtypes.items()):
-            self.flush()  # joining would change a dtype
+        together = self._dtypes | block.dtypes
+        if together != block.dtypes | self._dtypes or len(together) > MAX_COLUMNS:
+            self.flush()  # joining would change a dtype, or make more columns than a block may have
         self._dtypes.update(block.dtypes)
         self._pending.append(block.decode(list(block.dtypes)))
         self._pending_events += block.events
@@ -129,7 +131,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     takes the name.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None  # the name that the user knows
     try:
         with open(descriptor, "wb") as file:
             yield file

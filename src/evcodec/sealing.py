@@ -17,6 +17,7 @@ from .batch import EventBatch
 from .emitter import StreamEmitter
 from .entries import Entry
 from .errors import EvcodecError, WriteFailedError
+from .limits import MAX_COLUMNS
 from .outputs import Output
 
 # What is sealed after this share of the flush interval has the rest of it to be encoded and written.
@@ -65,7 +66,7 @@ class Sealer:
     flush_interval_s : float
         What was put, or announced by ``wake``, longer ago than this has been written.
     queue_events : int
-        Most events that wait to be encoded.
+        Most events that wait, beside those of the block that is being filled.
     hand_over : callable
         Puts what the recorder holds with ``force``; called from the thread. Returns False when a caller is
         just doing so.
@@ -210,19 +211,29 @@ class Sealer:
         if self._deadline is None:
             self._deadline = time.monotonic() + self._seal_after_s
         if isinstance(item, _Live):
+            count = item.buffer.count
             columns = item.buffer.columns()
             item.give_back(item.buffer)
+            self._taken(count)
             self._add(columns)
         elif isinstance(item, _Bulk):
+            self._taken(len(next(iter(item.columns.values()))))
             self._add(item.columns)
         elif isinstance(item, Entry):
             self._entries.append(item)
         return True
 
+    def _taken(self, count: int) -> None:
+        """Make room in the queue for those who wait."""
+        with self._room:
+            self._waiting_events -= count
+            self._room.notify_all()
+
     def _add(self, columns: dict[str, np.ndarray]) -> None:
         count = len(next(iter(columns.values())))
         dtypes = {name: values.dtype for name, values in columns.items()}
-        if self._pending_dtypes | dtypes != dtypes | self._pending_dtypes:
+        together = self._pending_dtypes | dtypes
+        if together != dtypes | self._pending_dtypes or len(together) > MAX_COLUMNS:
             self._seal(self._pending_events)  # a block keeps the dtype that its events came with
         self._pending.append(columns)
         self._pending_dtypes |= dtypes
@@ -250,9 +261,6 @@ class Sealer:
         self._write_entries()
         self._emitter.block(columns)
         self.small_blocks += 2 * count < self._block_events
-        with self._room:
-            self._waiting_events -= count
-            self._room.notify_all()
 
     def _write_entries(self) -> None:
         if self._entries:

@@ -232,8 +232,6 @@ def _entry_problem(entry: Entry) -> str | None:
 
 def pack_entry(entry: Entry) -> bytes:
     """Return an entry's msgpack; raise InvalidArgumentError for what it cannot carry."""
-    if isinstance(entry, UnknownEntry):
-        return messages.pack([entry.unknown_type, entry.position, dict(entry.fields)], "entry")
     if type(entry) not in _FIELDS:
         raise InvalidArgumentError(
             f"entry: found {type(entry).__name__}, allowed: {[cls.__name__ for cls in _FIELDS]}"
@@ -251,6 +249,17 @@ def pack_entry(entry: Entry) -> bytes:
             f"{type(entry).__name__.lower()} entry: found {len(data)} bytes, allowed: {MAX_ENTRIES_BYTES}"
         )
     return data
+
+
+def copied(entry: Entry) -> Entry:
+    """Return an entry as a reader will see it, which shares nothing with what the caller may still change.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The format cannot carry it.
+    """
+    return _unpack_entry(messages.unpack(pack_entry(entry), "entry"), ColumnGroup.CONTEXT, "entry")
 
 
 def pack_entries(group: ColumnGroup, packed: Iterable[bytes], efforts: Sequence[compression.Effort]) -> bytes:

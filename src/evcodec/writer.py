@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
@@ -23,16 +24,18 @@ from .entries import Anchor, Context, Entry, Gap, GapReason, Marker, Payload, So
 from .errors import EvcodecError, InvalidArgumentError, WriteFailedError
 from .inputs import FileInput
 from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS
-from .outputs import Output, open_output
+from .outputs import open_output
 from .resume import Resumed, resume
 from .rewrite import replacing, rewrite
 from .schema import common_dtype
 from .sealing import Sealer
 from .version import __version__
-from .wire import Header, pack_entry, pack_header
+from .wire import Header, copied, pack_entry, pack_header
 
 DEFAULT_BLOCK_EVENTS = 131_072
 DEFAULT_QUEUE_EVENTS = 2**20
+# All columns of single events may come to stand in one block, with t, kind and those that every event has.
+_MOST_LIVE_COLUMNS = MAX_COLUMNS - 2
 _RECORDED = frozenset(("x", "y", "code", "dx", "dy"))
 _WRITER_NAME = f"evcodec {__version__}"
 
@@ -123,7 +126,8 @@ class Writer(EventRecorder):
         self._dropped_events = 0
         self._dropped_span = (0, 0)
         self._dtypes: dict[str, set[np.dtype]] = {}
-        self._live_columns: set[str] = set()
+        self._live_columns: set[str] = set(_RECORDED)
+        self._has_live_events = False
         resumed = resume(target) if mode == "a" else Resumed()
         self._sources = dict(resumed.sources)
         self._contexts = dict(resumed.contexts)
@@ -192,7 +196,8 @@ class Writer(EventRecorder):
 
     def _check_dtypes(self, batch: EventBatch) -> None:
         wide = {name for name, values in batch.columns.items() if values.dtype == np.uint64}
-        if clash := sorted(wide & self._live_columns):
+        live = self._live_columns - (set() if self._has_live_events else _RECORDED)
+        if clash := sorted(wide & live):
             raise InvalidArgumentError(
                 f"column {clash[0]!r}: found uint64, allowed: a dtype that goes "
                 "with int64, which single events are kept in"
@@ -248,7 +253,7 @@ class Writer(EventRecorder):
     # ---- what the recorder calls ----
 
     def _first_event(self) -> None:
-        self._live_columns |= _RECORDED
+        self._has_live_events = True
         self._sealer.wake()
 
     def _buffer_full(self, t: int) -> bool:
@@ -271,6 +276,11 @@ class Writer(EventRecorder):
             raise InvalidArgumentError(
                 f"column {name!r}: found a single event, which is kept in int64; "
                 "allowed: batches, since the stream holds uint64"
+            )
+        if name not in self._live_columns and len(self._live_columns) == _MOST_LIVE_COLUMNS:
+            raise InvalidArgumentError(
+                f"column {name!r}: found it beyond {_MOST_LIVE_COLUMNS} others, "
+                f"allowed: {_MOST_LIVE_COLUMNS} columns of single events"
             )
         self._live_columns.add(name)
 
@@ -306,7 +316,7 @@ class Writer(EventRecorder):
         WriteFailedError
             An earlier write failed.
         """
-        pack_entry(entry)
+        entry = copied(entry)
         with self._order:
             self._check_open()
             if isinstance(entry, Source):
@@ -430,6 +440,7 @@ class Writer(EventRecorder):
         _open_writers.discard(self)
         self._sealer.flush(close=True)
         error = self._sealer.error
+        stays = self._output.is_at_path()
         try:
             self._output.close()
         except WriteFailedError as failed:
@@ -437,7 +448,10 @@ class Writer(EventRecorder):
         if error is not None:
             raise error
         if self._merge_on_close and self._sealer.small_blocks > 1 and self._output.path is not None:
-            _merge(self._output, self._level, self._block_events)
+            if stays:
+                _merge(self._output.path, self._level, self._block_events)
+            else:  # what stands at the path now is somebody else's
+                _warn_unmerged(self._output.path, "the file was moved")
 
     def __enter__(self) -> Writer:
         return self
@@ -494,25 +508,20 @@ def _define(known: dict[bytes, int], index: int, key: bytes, what: str) -> None:
     known[key] = index
 
 
-def _merge(output: Output, level: Level, block_events: int) -> None:
+def _merge(path: Path, level: Level, block_events: int) -> None:
     """Join the small blocks of a finished file; it stays as it is when that fails, so nothing is lost."""
-    path = output.path
-    assert path is not None
     try:
         with path.open("rb") as old, replacing(path) as new:
-            rewrite(
-                FileInput(old, str(path), owned=False),
-                new.write,
-                level=level,
-                block_events=block_events,
-                reencode=False,
-            )
+            source = FileInput(old, str(path), owned=False)
+            rewrite(source, new.write, level=level, block_events=block_events, reencode=False)
     except (OSError, EvcodecError) as error:
-        warnings.warn(
-            f"{path}: small blocks were not merged: {error}; the stream is whole",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+        _warn_unmerged(path, str(error))
+
+
+def _warn_unmerged(path: Path, reason: str) -> None:
+    warnings.warn(
+        f"{path}: small blocks were not merged: {reason}; the stream is whole", RuntimeWarning, stacklevel=4
+    )
 
 
 def encode(
