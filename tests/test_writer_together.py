@@ -65,12 +65,12 @@ def test_small_blocks_of_many_columns_are_not_merged_into_one(tmp_path) -> None:
 
 def test_single_events_have_no_more_columns_than_a_block() -> None:
     target = io.BytesIO()
-    kept = 0
+    kept = 1_017  # with x, y, code, dx, dy, t and kind these are 1,024
     with Writer(target) as writer:
+        for i in range(kept):
+            writer.event(0, i, **{f"c{i}": 1})
         with pytest.raises(InvalidArgumentError, match="columns of single events"):
-            for i in range(1_100):
-                writer.event(0, i, **{f"c{i}": 1})
-                kept += 1
+            writer.event(0, kept, one_more=1)
         writer.event(0, 5_000, c0=2)
     found = decode(target.getvalue())
     assert len(found) == kept + 1
