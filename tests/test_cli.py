@@ -118,6 +118,48 @@ def test_bad_data_is_status_1_and_said(stream, tmp_path, command, damage):
     assert "bad.evc" in (done.text if command == "verify" else done.err)
 
 
+@pytest.mark.parametrize("command", [*(c for c in READING if c != "verify"), "import", "repair", "compact"])
+@pytest.mark.parametrize("name", ["bad.evc", "b"])
+@pytest.mark.parametrize("piped", [False, True])
+def test_every_message_begins_with_its_input(stream, tmp_path, command, name, piped):
+    """A name of one letter is part of every message, and the hint to repair has the name too."""
+    data = stream.read_bytes() if command != "import" else write_balabit(tmp_path / name).read_bytes()
+    data = b"hello" if command == "repair" else data[: len(data) // 2 - 1]
+    (tmp_path / name).write_bytes(data)
+    out = () if command in ("info", "cat") else ("out.csv",)
+    source = "-" if piped else name
+    done = evcodec(command, source, *out, cwd=tmp_path, stdin=data if piped else None)
+    assert done.status == 1
+    assert re.match(f"evcodec: {'<?stdin>?' if piped else re.escape(name)}[:,] ?", done.err), done.err
+    assert done.err.count("stdin") == piped
+
+
+@pytest.mark.parametrize("command", ["import", "export", "repair", "compact", "demo"])
+@pytest.mark.parametrize(
+    "target", ["nowhere/out.csv", "nowhere/out/", "nowhere/deep/out.csv", "s.evc/out.csv"]
+)
+def test_folders_of_a_typo_are_not_made(tmp_path, command, target):
+    source = (
+        write_stream(tmp_path / "s.evc", 10) if command != "import" else write_balabit(tmp_path / "s.evc")
+    )
+    options = ("--format", "csv") if command == "export" else ()
+    args = ("--events", "10", "--save", target) if command == "demo" else (source, target, *options)
+    done = evcodec(command, *args, cwd=tmp_path)
+    assert done.status == 2
+    assert done.err.startswith(f"evcodec: {target}: ")
+    assert ".part" not in done.err
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize("command", ["import", "export"])
+def test_a_name_with_a_slash_is_a_folder_that_is_made(tmp_path, command):
+    source = write_stream(tmp_path / "s.evc", 10) if command == "export" else write_balabit(tmp_path / "s")
+    options = ("--format", "csv") if command == "export" else ()
+    done = evcodec(command, source, "new/", *options, cwd=tmp_path)
+    assert done.status == 0, done.err
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["s.csv" if options else "s.evc"]
+
+
 @pytest.mark.parametrize("command", ["repair", "compact"])
 def test_what_cannot_be_read_leaves_no_output(tmp_path, command):
     bad = tmp_path / "bad.evc"
@@ -204,6 +246,8 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, command):
     done = evcodec(command, source, target, preexec_fn=limit)
     assert done.status == 1
     assert "large" in done.err or "space" in done.err
+    assert str(target) in done.err or command == "import"
+    assert ".part" not in done.err
     assert list(tmp_path.iterdir()) == [source]
 
 
@@ -274,6 +318,19 @@ def test_without_stdout_a_command_still_ends_well(stream):
     assert done.stderr == b""
 
 
+def read_all(terminal: int) -> bytes:
+    """Return all that is written to a terminal until whoever has it open is gone."""
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 65_536)
+        except OSError:
+            return shown
+        if not part:
+            return shown
+        shown += part
+
+
 def on_terminal(*args: str) -> tuple[bytes, bytes]:
     """Run a command with a terminal for stderr, and return what it wrote to stdout and there."""
     import pty
@@ -287,15 +344,7 @@ def on_terminal(*args: str) -> tuple[bytes, bytes]:
     )
     os.close(child)
     assert process.stdout is not None
-    shown = b""
-    while True:
-        try:
-            part = os.read(parent, 65_536)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
+    shown = read_all(parent)
     out = process.stdout.read()
     process.stdout.close()
     os.close(parent)
@@ -318,6 +367,36 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path):
     done = evcodec(*args)
     assert (done.status, done.err) == (0, "")
     assert b"\x1b" not in done.out
+
+
+@posix
+@pytest.mark.parametrize("command", ["verify", "verify --json", "import --json"])
+def test_results_are_not_glued_to_the_progress(tmp_path, command):
+    """On one terminal for both, a line of a result starts where nothing stands."""
+    import pty
+
+    name, *options = command.split()
+    for each in ("a", "b"):
+        (write_stream if name == "verify" else write_balabit)(tmp_path / each, 200)
+    out = [] if name == "verify" else [str(tmp_path / "out")]
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evcodec", name, str(tmp_path / "a"), str(tmp_path / "b"), *out, *options],
+        stdout=child,
+        stderr=child,
+        env=environment(TERM="xterm"),
+    )
+    os.close(child)
+    shown = read_all(parent)
+    os.close(parent)
+    assert process.wait(timeout=60) == 0
+    begins = rb'\{"path"|\{"source"|/\S*: ok'
+    before = [shown[: found.start()] for found in re.finditer(begins, shown)]
+    assert len(before) == 2
+    for text in before:
+        # Behind the last line end or wiped line, only codes that move nothing.
+        last = re.split(rb"\r\n|\x1b\[2K", text)[-1]
+        assert re.sub(rb"\x1b\[\?25[lh]|\r", b"", last) == b""
 
 
 @posix

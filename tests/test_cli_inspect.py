@@ -22,6 +22,17 @@ def batch(stream) -> EventBatch:
         return reader.read()
 
 
+def damaged(stream, folder):
+    """Return a copy of a stream with a damaged block, and where that is."""
+    data = bytearray(stream.read_bytes())
+    with Reader(stream) as reader:
+        block = reader.blocks[1]
+    data[block.position + block.size // 2] ^= 1
+    bad = folder / "bad.evc"
+    bad.write_bytes(data)
+    return bad, block
+
+
 def json_lines(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -106,12 +117,8 @@ def test_info_reads_a_pipe_and_goes_on_after_a_bad_file(stream, tmp_path):
     assert done.status == 1
     bad, piped, named = json_lines(done.text)
     assert "error" in bad
-    assert {**piped, "path": 0, "size": 0, "bytes_per_event": 0} == {
-        **named,
-        "path": 0,
-        "size": 0,
-        "bytes_per_event": 0,
-    }
+    assert {**piped, "path": 0} == {**named, "path": 0}
+    assert piped["size"] == stream.stat().st_size
 
 
 def test_names_from_a_file_cannot_drive_the_terminal(tmp_path):
@@ -230,18 +237,56 @@ def test_cat_keeps_times_exact_beyond_doubles(tmp_path):
 
 
 def test_cat_of_a_damaged_stream_says_so_after_what_is_whole(stream, tmp_path):
-    data = bytearray(stream.read_bytes())
-    with Reader(stream) as reader:
-        block = reader.blocks[1]
-    data[block.position + block.size // 2] ^= 1
-    bad = tmp_path / "bad.evc"
-    bad.write_bytes(data)
+    bad, block = damaged(stream, tmp_path)
     done = evcodec("cat", bad, "--json")
     assert done.status == 1
     assert "evcodec repair" in done.err
     skipped = evcodec("cat", bad, "--json", "--skip-damage")
-    assert skipped.status == 0
     assert len(skipped.text.splitlines()) == 3_000 - block.events
+
+
+@pytest.mark.parametrize("command", ["info", "cat", "export"])
+@pytest.mark.parametrize("way", ["path", "stdin"])
+def test_damage_that_is_skipped_is_told(stream, tmp_path, command, way):
+    bad, block = damaged(stream, tmp_path)
+    given, data = (bad, None) if way == "path" else ("-", bad.read_bytes())
+    done = evcodec(command, given, "--skip-damage", stdin=data)
+    assert done.status == 1
+    assert done.out
+    told = [line for line in done.err.splitlines() if "left out" in line]
+    name = bad if way == "path" else "stdin"
+    assert len(told) == 1
+    assert told[0].startswith(f"evcodec: {name}: left out: byte {block.position}: checksum")
+    assert evcodec(command, stream, "--skip-damage").status == 0
+
+
+def test_damage_that_is_skipped_is_told_to_machines(stream, tmp_path):
+    bad, block = damaged(stream, tmp_path)
+    (found,) = json_lines(evcodec("info", bad, "--skip-damage", "--json").text)
+    (row,) = json_lines(evcodec("export", bad, tmp_path / "t.csv", "--skip-damage", "--json").text)
+    for told in (found, row):
+        assert told["events"] == 3_000 - block.events
+        assert [problem.partition(": ")[0] for problem in told["problems"]] == [f"byte {block.position}"]
+    assert row["ok"] is False
+    assert found["size"] == stream.stat().st_size
+    done = evcodec("export", bad, tmp_path / "u.csv", "--skip-damage")
+    assert " ok " not in done.text
+    assert "damage left out" in done.text
+    (whole,) = json_lines(evcodec("info", stream, "--skip-damage", "--json").text)
+    assert whole["problems"] == []
+
+
+def test_cat_says_which_of_several_inputs_lacks_a_column(stream, tmp_path):
+    other = tmp_path / "other.evc"
+    with Writer(other) as w:
+        w.write(EventBatch(t=[1, 2], drag=[7, 8]))
+    done = evcodec("cat", other, stream, "--columns", "drag", "--json")
+    assert done.status == 1
+    assert json_lines(done.text) == [{"drag": 7}, {"drag": 8}]
+    assert done.err.startswith(f"evcodec: {stream}: column 'drag'")
+    none = evcodec("cat", other, stream, "--columns", "nope")
+    assert (none.status, none.out) == (1, b"")
+    assert [line.split(": ")[1] for line in none.err.splitlines()] == [str(other), str(stream)]
 
 
 def test_verify_counts_what_it_checked(stream):

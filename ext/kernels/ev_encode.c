@@ -148,7 +148,7 @@ static unsigned token_of(uint64_t z, unsigned d, unsigned q, unsigned *extra) {
 /* Choices between the layouts that an inner sequence may have. */
 typedef struct {
     double cost;
-    uint8_t layout, planes, direct_bits, mantissa_bits;
+    uint8_t layout, direct_bits, mantissa_bits;
 } ev_simple;
 
 static const uint8_t TOKEN_SHAPES_64[][2] = {{4, 2}};
@@ -169,8 +169,8 @@ size_t ev_encode_room(size_t count, unsigned bits) {
 }
 
 size_t ev_encode_scratch(size_t count, unsigned bits) {
-    /* Residuals of three transforms, run values and run lengths, and the counted values. */
-    return count * (bits / 8u * 4 + 4) + sizeof(ev_slot) * ALL_SLOTS + 96;
+    /* Residuals, run values and run lengths, and the counted values. */
+    return count * (bits / 8u * 2 + 4) + sizeof(ev_slot) * ALL_SLOTS + 96;
 }
 
 unsigned ev_rank(ev_encoder *encoder, const void *values, uint32_t count, unsigned bits, int is_signed, uint32_t sample,

@@ -20,30 +20,39 @@ static uint64_t LANE_NAME(scale_of)(const LANE *values, size_t count) {
     return divider.divisor ? divider.divisor : 1;
 }
 
-/* Zigzag of first and second differences, divided by scale: count - 1 and count - 2 of them. */
-static void LANE_NAME(differences)(const LANE *values, size_t count, uint64_t scale, LANE *first, LANE *second) {
-    LANE before = 0;
-    if (scale == 1) {
-        for (size_t i = 1; i < count; i++) {
-            LANE delta = (LANE)(values[i] - values[i - 1]);
-            first[i - 1] = LANE_ZIGZAG(delta);
+/* Zigzag of a delta divided by the scale. */
+static LANE LANE_NAME(scaled_delta)(const LANE *values, size_t i, const ev_divider *divider) {
+    LANE delta = (LANE)(values[i + 1] - values[i]);
+    LANE quotient = (LANE)exact_quotient(divider, LANE_NAME(magnitude)(delta));
+    return delta >> (EV_BITS - 1) ? (LANE)(0 - quotient) : quotient;
+}
+
+/* Residuals from..to of a transform. */
+static void LANE_NAME(residuals)(const ev_encoder *encoder, unsigned transform, size_t from, size_t to, LANE *out) {
+    const LANE *values = (const LANE *)encoder->values;
+    if (transform == EV_NONE) {
+        LANE minimum = (LANE)encoder->minimum;
+        for (size_t i = from; i < to; i++) out[i - from] = (LANE)(values[i] - minimum);
+    } else if (encoder->scale == 1 && transform == EV_DELTA) {
+        for (size_t i = from; i < to; i++) {
+            LANE delta = (LANE)(values[i + 1] - values[i]);
+            out[i - from] = LANE_ZIGZAG(delta);
         }
-        for (size_t i = 2; i < count; i++) {
-            LANE change = (LANE)((LANE)(values[i] - values[i - 1]) - (LANE)(values[i - 1] - values[i - 2]));
-            second[i - 2] = LANE_ZIGZAG(change);
+    } else if (encoder->scale == 1) {
+        for (size_t i = from; i < to; i++) {
+            LANE change = (LANE)((LANE)(values[i + 2] - values[i + 1]) - (LANE)(values[i + 1] - values[i]));
+            out[i - from] = LANE_ZIGZAG(change);
         }
-        return;
-    }
-    ev_divider divider;
-    set_divider(&divider, scale);
-    for (size_t i = 1; i < count; i++) {
-        LANE delta = (LANE)(values[i] - values[i - 1]);
-        LANE quotient = (LANE)exact_quotient(&divider, LANE_NAME(magnitude)(delta));
-        if (delta >> (EV_BITS - 1)) quotient = (LANE)(0 - quotient);
-        LANE change = (LANE)(quotient - before);
-        first[i - 1] = LANE_ZIGZAG(quotient);
-        if (i > 1) second[i - 2] = LANE_ZIGZAG(change);
-        before = quotient;
+    } else {
+        ev_divider divider;
+        set_divider(&divider, encoder->scale);
+        LANE before = transform == EV_DELTA2 && from < to ? LANE_NAME(scaled_delta)(values, from, &divider) : 0;
+        for (size_t i = from; i < to; i++) {
+            LANE delta = LANE_NAME(scaled_delta)(values, transform == EV_DELTA ? i : i + 1, &divider);
+            LANE residual = (LANE)(delta - before);
+            out[i - from] = LANE_ZIGZAG(residual);
+            if (transform == EV_DELTA2) before = delta;
+        }
     }
 }
 
@@ -51,12 +60,6 @@ static LANE LANE_NAME(any_bits)(const LANE *values, size_t count) {
     LANE all = 0;
     for (size_t i = 0; i < count; i++) all |= values[i];
     return all;
-}
-
-static size_t LANE_NAME(count_runs)(const LANE *values, size_t count) {
-    size_t runs = 1;
-    for (size_t i = 1; i < count; i++) runs += values[i] != values[i - 1];
-    return runs;
 }
 
 /* ---- costs ---- */
@@ -89,23 +92,27 @@ static double LANE_NAME(cost_tokens)(const LANE *values, ev_sample sample, unsig
 
 static unsigned LANE_NAME(planes_of)(LANE all) { return all ? ev_log2(all) / 8 + 1 : 1; }
 
-/* The cheapest of the simple layouts; at least one value. */
-static ev_simple LANE_NAME(best_simple)(const LANE *values, size_t count, uint32_t wanted) {
-    ev_simple best = {1, EV_CONSTANT, 0, 0, 0};
-    size_t same = 1;
-    while (same < count && values[same] == values[0]) same++;
-    if (same == count) return best;
-    ev_sample sample = ev_sample_of(count, wanted);
-    unsigned planes = LANE_NAME(planes_of)(LANE_NAME(any_bits)(values, count));
-    best = (ev_simple){LANE_NAME(cost_planes)(values, sample, planes), EV_PLANES, (uint8_t)planes, 0, 0};
+/* The cheaper of planes and tokens for what is sampled. */
+static ev_simple LANE_NAME(cost_simple)(const LANE *values, ev_sample sample) {
+    LANE all = 0;
+    for (size_t span = 0; span < sample.spans; span++) all |= LANE_NAME(any_bits)(values + span * sample.stride, sample.span_length);
+    ev_simple best = {LANE_NAME(cost_planes)(values, sample, LANE_NAME(planes_of)(all)), EV_PLANES, 0, 0};
 #if EV_BITS > 8
     const uint8_t(*shapes)[2] = EV_BITS == 64 ? TOKEN_SHAPES_64 : TOKEN_SHAPES_32;
     for (unsigned i = 0; i < (EV_BITS == 64 ? 1 : 2); i++) {
         double cost = LANE_NAME(cost_tokens)(values, sample, shapes[i][0], shapes[i][1]);
-        if (cost < best.cost) best = (ev_simple){cost, EV_TOKENS, 0, shapes[i][0], shapes[i][1]};
+        if (cost < best.cost) best = (ev_simple){cost, EV_TOKENS, shapes[i][0], shapes[i][1]};
     }
 #endif
     return best;
+}
+
+/* The cheapest of the simple layouts; at least one value. */
+static ev_simple LANE_NAME(best_simple)(const LANE *values, size_t count, uint32_t wanted) {
+    size_t same = 1;
+    while (same < count && values[same] == values[0]) same++;
+    if (same == count) return (ev_simple){1, EV_CONSTANT, 0, 0};
+    return LANE_NAME(cost_simple)(values, ev_sample_of(count, wanted));
 }
 
 #if EV_BITS > 8
@@ -145,22 +152,20 @@ static double LANE_NAME(cost_dictionary)(const LANE *values, ev_sample sample, e
 
 #endif
 
-/* ---- where things stand in the scratch ---- */
+/* ---- where things stand in the scratch: residuals of all values or of a sample, run values, run lengths, slots ---- */
 
-static LANE *LANE_NAME(residuals_of)(const ev_encoder *encoder, unsigned transform) {
-    return (LANE *)encoder->scratch + (size_t)transform * encoder->count;
+static LANE *LANE_NAME(residual_room)(const ev_encoder *encoder) { return (LANE *)encoder->scratch; }
+
+static LANE *LANE_NAME(run_values)(const ev_encoder *encoder) { return (LANE *)encoder->scratch + encoder->count; }
+
+static uint8_t *LANE_NAME(behind_lanes)(const ev_encoder *encoder) {
+    return (uint8_t *)encoder->scratch + ((size_t)2 * encoder->count * sizeof(LANE) + 15) / 16 * 16;
 }
 
-static LANE *LANE_NAME(run_values)(const ev_encoder *encoder) { return (LANE *)encoder->scratch + (size_t)3 * encoder->count; }
-
-static uint32_t *LANE_NAME(run_lengths)(const ev_encoder *encoder) {
-    size_t lanes = ((size_t)4 * encoder->count * sizeof(LANE) + 15) / 16 * 16;
-    return (uint32_t *)((uint8_t *)encoder->scratch + lanes);
-}
+static uint32_t *LANE_NAME(run_lengths)(const ev_encoder *encoder) { return (uint32_t *)LANE_NAME(behind_lanes)(encoder); }
 
 static ev_slot *LANE_NAME(slots_of)(const ev_encoder *encoder) {
-    size_t lanes = ((size_t)4 * encoder->count * sizeof(LANE) + 15) / 16 * 16;
-    return (ev_slot *)((uint8_t *)encoder->scratch + lanes + ((size_t)4 * encoder->count + 15) / 16 * 16);
+    return (ev_slot *)(LANE_NAME(behind_lanes)(encoder) + ((size_t)4 * encoder->count + 15) / 16 * 16);
 }
 
 static size_t LANE_NAME(split_runs)(const LANE *values, size_t count, LANE *run_values, uint32_t *run_lengths) {
@@ -176,28 +181,71 @@ static size_t LANE_NAME(split_runs)(const LANE *values, size_t count, LANE *run_
 
 /* ---- rank ---- */
 
-static unsigned LANE_NAME(rank_residuals)(const ev_encoder *encoder, unsigned transform, uint32_t wanted, ev_choice *choices) {
-    const LANE *residuals = LANE_NAME(residuals_of)(encoder, transform);
+/* Whether all residuals are equal: a look at a few tells for nearly every column. */
+static int LANE_NAME(all_equal)(const ev_encoder *encoder, unsigned transform) {
+    const LANE *values = (const LANE *)encoder->values;
     size_t count = encoder->count - transform;
-    unsigned found = 0;
-    ev_simple simple = LANE_NAME(best_simple)(residuals, count, wanted);
-    double header = 6.0 + 3.0 * transform;
-    choices[found++] = (ev_choice){simple.cost + header, (uint8_t)transform, simple.layout, simple.planes, simple.direct_bits, simple.mantissa_bits};
-    if (simple.layout == EV_CONSTANT) return found;
-    double cost;
-#if EV_BITS > 8 /* a code takes a byte, as the value does */
-    cost = LANE_NAME(cost_dictionary)(residuals, ev_sample_of(count, wanted), LANE_NAME(slots_of)(encoder));
-    choices[found++] = (ev_choice){cost + header, (uint8_t)transform, EV_DICTIONARY, 0, 0, 0};
-#endif
-    if (transform == EV_DELTA2) return found;
-    size_t runs = LANE_NAME(count_runs)(residuals, count);
-    if (runs * 4 <= count) {
-        LANE *values = LANE_NAME(run_values)(encoder);
-        uint32_t *lengths = LANE_NAME(run_lengths)(encoder);
-        LANE_NAME(split_runs)(residuals, count, values, lengths);
-        cost = LANE_NAME(best_simple)(values, runs, wanted).cost + best_simple32(lengths, runs, wanted).cost;
-        choices[found++] = (ev_choice){cost + header + 4, (uint8_t)transform, EV_RUNS, 0, 0, 0};
+    if (transform == EV_NONE)
+        for (size_t i = 1; i < count; i++) {
+            if (values[i] != values[0]) return 0;
+        }
+    else if (transform == EV_DELTA)
+        for (size_t i = 1; i < count; i++) {
+            if ((LANE)(values[i + 1] - values[i]) != (LANE)(values[1] - values[0])) return 0;
+        }
+    else {
+        LANE change = (LANE)(values[2] - values[1] - (values[1] - values[0]));
+        for (size_t i = 1; i < count; i++) {
+            if ((LANE)(values[i + 2] - values[i + 1] - (values[i + 1] - values[i])) != change) return 0;
+        }
     }
+    return 1;
+}
+
+/* Runs of equal residuals. */
+static size_t LANE_NAME(count_runs)(const ev_encoder *encoder, unsigned transform) {
+    const LANE *values = (const LANE *)encoder->values;
+    size_t runs = 1, count = encoder->count - transform;
+    if (transform == EV_NONE)
+        for (size_t i = 1; i < count; i++) runs += values[i] != values[i - 1];
+    else
+        for (size_t i = 1; i < count; i++) runs += (LANE)(values[i + 1] - values[i]) != (LANE)(values[i] - values[i - 1]);
+    return runs;
+}
+
+/* Gather the sampled residuals in front of the scratch; the sample then is what stands there. */
+static ev_sample LANE_NAME(sampled)(const ev_encoder *encoder, unsigned transform, uint32_t wanted) {
+    ev_sample sample = ev_sample_of(encoder->count - transform, wanted);
+    LANE *to = LANE_NAME(residual_room)(encoder);
+    for (size_t span = 0; span < sample.spans; span++, to += sample.span_length)
+        LANE_NAME(residuals)(encoder, transform, span * sample.stride, span * sample.stride + sample.span_length, to);
+    sample.stride = sample.span_length;
+    return sample;
+}
+
+static unsigned LANE_NAME(rank_transform)(const ev_encoder *encoder, unsigned transform, uint32_t wanted, size_t runs, ev_choice *choices) {
+    unsigned found = 0;
+    double header = 6.0 + 3.0 * transform, cost;
+    if (LANE_NAME(all_equal)(encoder, transform)) {
+        choices[found++] = (ev_choice){1 + header, (uint8_t)transform, EV_CONSTANT, 0, 0};
+        return found;
+    }
+    ev_sample sample = LANE_NAME(sampled)(encoder, transform, wanted);
+    const LANE *residuals = LANE_NAME(residual_room)(encoder);
+    ev_simple simple = LANE_NAME(cost_simple)(residuals, sample);
+    choices[found++] = (ev_choice){simple.cost + header, (uint8_t)transform, simple.layout, simple.direct_bits, simple.mantissa_bits};
+#if EV_BITS > 8 /* a code takes a byte, as the value does */
+    cost = LANE_NAME(cost_dictionary)(residuals, sample, LANE_NAME(slots_of)(encoder));
+    choices[found++] = (ev_choice){cost + header, (uint8_t)transform, EV_DICTIONARY, 0, 0};
+#endif
+    size_t count = encoder->count - transform;
+    if (transform == EV_DELTA2 || runs * 4 > count) return found;
+    LANE *values = LANE_NAME(run_values)(encoder);
+    uint32_t *lengths = LANE_NAME(run_lengths)(encoder);
+    LANE_NAME(residuals)(encoder, transform, 0, count, LANE_NAME(residual_room)(encoder));
+    LANE_NAME(split_runs)(residuals, count, values, lengths);
+    cost = LANE_NAME(best_simple)(values, runs, wanted).cost + best_simple32(lengths, runs, wanted).cost;
+    choices[found++] = (ev_choice){cost + header + 4, (uint8_t)transform, EV_RUNS, 0, 0};
     return found;
 }
 
@@ -213,22 +261,21 @@ static unsigned LANE_NAME(rank)(ev_encoder *encoder, int is_signed, uint32_t wan
     }
     encoder->minimum = (LANE)(low ^ flip);
     encoder->scale = 1;
-    LANE *plain = LANE_NAME(residuals_of)(encoder, EV_NONE);
-    for (size_t i = 0; i < count; i++) plain[i] = (LANE)(values[i] - (LANE)encoder->minimum);
-    unsigned found = LANE_NAME(rank_residuals)(encoder, EV_NONE, wanted, choices);
-    if (low == high || count < 3) return found;
+    size_t runs = LANE_NAME(count_runs)(encoder, EV_NONE);
+    unsigned found = LANE_NAME(rank_transform)(encoder, EV_NONE, wanted, runs, choices);
     /* Long runs of a value: differences would only break them up. */
-    if (choices[found - 1].layout == EV_RUNS && LANE_NAME(count_runs)(plain, count) * 16 <= count) return found;
+    if (low == high || count < 3 || runs * 16 <= count) return found;
     encoder->scale = LANE_NAME(scale_of)(values, count);
-    LANE_NAME(differences)(values, count, encoder->scale, LANE_NAME(residuals_of)(encoder, EV_DELTA), LANE_NAME(residuals_of)(encoder, EV_DELTA2));
-    found += LANE_NAME(rank_residuals)(encoder, EV_DELTA, wanted, choices + found);
-    if (choices[found - 1].layout != EV_CONSTANT) found += LANE_NAME(rank_residuals)(encoder, EV_DELTA2, wanted, choices + found);
+    runs = LANE_NAME(count_runs)(encoder, EV_DELTA);
+    found += LANE_NAME(rank_transform)(encoder, EV_DELTA, wanted, runs, choices + found);
+    if (choices[found - 1].layout != EV_CONSTANT) found += LANE_NAME(rank_transform)(encoder, EV_DELTA2, wanted, 0, choices + found);
     return found;
 }
 
 /* ---- emit ---- */
 
-static void LANE_NAME(emit_planes)(const LANE *residuals, size_t count, unsigned planes, ev_output *output) {
+static void LANE_NAME(emit_planes)(const LANE *residuals, size_t count, ev_output *output) {
+    unsigned planes = LANE_NAME(planes_of)(LANE_NAME(any_bits)(residuals, count));
     ev_put_u8(&output->description, (uint8_t)planes);
     unsigned stream = begin_stream(output, 0);
     uint8_t *to = take(output, planes * count);
@@ -272,7 +319,7 @@ static void LANE_NAME(emit_tokens)(const LANE *residuals, size_t count, unsigned
 
 static void LANE_NAME(emit_simple)(const LANE *values, size_t count, ev_simple simple, ev_output *output) {
     if (simple.layout == EV_CONSTANT) ev_put_varint(&output->description, values[0]);
-    else if (simple.layout == EV_PLANES) LANE_NAME(emit_planes)(values, count, simple.planes, output);
+    else if (simple.layout == EV_PLANES) LANE_NAME(emit_planes)(values, count, output);
     else LANE_NAME(emit_tokens)(values, count, simple.direct_bits, simple.mantissa_bits, output);
 }
 
@@ -323,19 +370,21 @@ static void LANE_NAME(emit_runs)(const ev_encoder *encoder, const LANE *residual
 
 static void LANE_NAME(emit)(const ev_encoder *encoder, const ev_choice *choice, ev_output *output) {
     const LANE *values = (const LANE *)encoder->values;
-    const LANE *residuals = LANE_NAME(residuals_of)(encoder, choice->transform);
+    LANE *residuals = LANE_NAME(residual_room)(encoder);
     size_t count = encoder->count - choice->transform;
+    LANE_NAME(residuals)(encoder, choice->transform, 0, choice->layout == EV_CONSTANT ? 1 : count, residuals);
     ev_put_u8(&output->description, (uint8_t)(choice->transform << 4 | choice->layout));
     ev_put_svarint(&output->description, ev_sign_extend(choice->transform == EV_NONE ? encoder->minimum : values[0], EV_BITS));
     if (choice->transform == EV_DELTA2) {
-        LANE first = LANE_NAME(residuals_of)(encoder, EV_DELTA)[0];
+        LANE first;
+        LANE_NAME(residuals)(encoder, EV_DELTA, 0, 1, &first);
         ev_put_svarint(&output->description, ev_sign_extend(LANE_UNZIGZAG(first), EV_BITS));
     }
     if (choice->transform != EV_NONE) ev_put_varint(&output->description, encoder->scale);
     if (choice->layout == EV_DICTIONARY) LANE_NAME(emit_dictionary)(encoder, residuals, count, output);
     else if (choice->layout == EV_RUNS) LANE_NAME(emit_runs)(encoder, residuals, count, output);
     else {
-        ev_simple simple = {0, choice->layout, choice->planes, choice->direct_bits, choice->mantissa_bits};
+        ev_simple simple = {0, choice->layout, choice->direct_bits, choice->mantissa_bits};
         LANE_NAME(emit_simple)(residuals, count, simple, output);
     }
 }

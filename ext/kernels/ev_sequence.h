@@ -73,7 +73,6 @@ typedef struct {
     double cost;
     uint8_t transform;
     uint8_t layout;
-    uint8_t planes;
     uint8_t direct_bits;
     uint8_t mantissa_bits;
 } ev_choice;
@@ -112,8 +111,8 @@ typedef struct {
 } ev_encoder;
 
 /* Find ways to encode `count` >= 1 values and sort them by cost, cheapest first. `sample` is the most values
- * that costs are estimated on, 0 for all. Returns the number of choices, 1 to EV_MAX_CHOICES. Scratch is kept in `encoder` and
- * must stay as it is until the last ev_emit. */
+ * that costs are estimated on, 0 for all. Returns the number of choices, 1 to EV_MAX_CHOICES. `values` and `scratch` are kept
+ * in `encoder` and must live until the last ev_emit. */
 unsigned ev_rank(ev_encoder *encoder, const void *values, uint32_t count, unsigned bits, int is_signed, uint32_t sample,
                  void *scratch, ev_choice choices[EV_MAX_CHOICES]);
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ from ..batch import EventBatch
 from ..errors import (
     CorruptDataError,
     EvcodecError,
-    InvalidArgumentError,
-    MissingExtraError,
     TruncatedDataError,
 )
 from ..reader import Reader
@@ -34,6 +31,7 @@ from .files import (
     is_locked,
     opened_input,
     plan,
+    shown_name,
     size_of,
     streams,
     whole_output,
@@ -47,103 +45,14 @@ from .options import (
     reading,
     selection_options,
 )
+from .outcome import Outcome, convert_each, show_summary
+from .report import problems_of
 from .terminal import (
-    console,
     error_text,
-    human_bytes,
     printable,
-    progress,
     repair_hint,
     say_error,
-    say_json,
-    table,
 )
-
-
-@dataclass
-class Outcome:
-    """What became of one file."""
-
-    source: str
-    target: str
-    format: str | None = None
-    ok: bool = False
-    events: int = 0
-    bytes_in: int | None = None
-    bytes_out: int | None = None
-    losses: list[str] = field(default_factory=list)
-    error: str | None = None
-
-
-def _each(
-    outcomes: Sequence[Outcome],
-    convert: Callable[[Outcome, Callable[[int, int], None]], None],
-    verb: str,
-    as_json: bool,
-) -> int:
-    """Convert file by file under a progress bar, report, and return the exit status."""
-    total = sum(outcome.bytes_in or 0 for outcome in outcomes)
-    done = 0
-    with progress() as bar:
-        task = bar.add_task(verb, total=total or None, note="")
-        for at, outcome in enumerate(outcomes):
-            name = printable(os.path.basename(outcome.source), 40)
-
-            def advance(position: int, events: int, at: int = at, name: str = name, done: int = done) -> None:
-                bar.update(
-                    task,
-                    completed=done + position,
-                    description=name,
-                    note=f"{at + 1}/{len(outcomes)}, {events:,} events",
-                )
-
-            advance(0, 0)
-            try:
-                convert(outcome, advance)
-            except (BrokenPipeError, MissingExtraError):
-                raise
-            except InvalidArgumentError as error:
-                if len(outcomes) == 1:
-                    raise
-                outcome.error = error_text(error)
-            except (EvcodecError, OSError, MemoryError) as error:
-                # The other files are not to suffer from this one.
-                outcome.error = error_text(error)
-            done += outcome.bytes_in or 0
-            if as_json:
-                say_json(asdict(outcome))
-    for outcome in outcomes:
-        if outcome.error is not None:
-            say_error(
-                f"{printable(outcome.source)}: {outcome.error}"
-                if outcome.source not in outcome.error
-                else outcome.error
-            )
-    return 0 if all(outcome.ok for outcome in outcomes) else 1
-
-
-def _summary(outcomes: Sequence[Outcome]) -> None:
-    """Print a table of what was done; to stderr when the data itself goes to stdout."""
-    rows = table("file", "format", "result", "events", "bytes in", "bytes out", "bytes/event", numbers=4)
-    for outcome in outcomes:
-        each = outcome.bytes_out / outcome.events if outcome.bytes_out and outcome.events else None
-        rows.add_row(
-            printable(outcome.source),
-            outcome.format or "?",
-            "ok" if outcome.ok else ("cut short" if outcome.bytes_out is not None else "failed"),
-            f"{outcome.events:,}",
-            "" if outcome.bytes_in is None else human_bytes(outcome.bytes_in),
-            "" if outcome.bytes_out is None else human_bytes(outcome.bytes_out),
-            "" if each is None else f"{each:.2f}",
-        )
-    if len(outcomes) == 1 and not outcomes[0].events and not outcomes[0].ok:
-        # The error says it all.
-        return
-    to_stderr = any(outcome.target == STDIO for outcome in outcomes)
-    console(stderr=to_stderr).print(rows)
-    for outcome in outcomes:
-        for loss in outcome.losses:
-            click.echo(f"{printable(outcome.source)}: not carried: {printable(loss, 2_000)}", err=to_stderr)
 
 
 def _targets(paths: Sequence[str], default: Callable[[str], str]) -> tuple[list[str], str]:
@@ -203,9 +112,9 @@ def import_command(
     def convert(outcome: Outcome, advance: Callable[[int, int], None]) -> None:
         _import_one(outcome, level, format_name, salvage, advance)
 
-    status = _each(outcomes, convert, "import", as_json)
+    status = convert_each(outcomes, convert, "import", as_json)
     if not as_json and outcomes:
-        _summary(outcomes)
+        show_summary(outcomes)
     if unknown:
         some = ", ".join(printable(path) for path in unknown[:5]) + (" …" if len(unknown) > 5 else "")
         say_error(f"left out {len(unknown)} of no known format: {some}")
@@ -334,20 +243,21 @@ def export_command(
                     outcome.events = export(
                         reader, output, chosen, entries=entries, **wanted.arguments(reader)
                     )
+                outcome.problems = problems_of(reader)
                 if not entries:
                     outcome.losses = _left_out(reader, chosen)
         except (CorruptDataError, TruncatedDataError) as error:
             outcome.error = error_text(error) + repair_hint(error, outcome.source)
             return
         outcome.bytes_out = size_of(outcome.target) if outcome.target != STDIO else None
-        outcome.ok = True
+        outcome.ok = not outcome.problems
 
-    status = _each(outcomes, convert, "export", as_json)
+    status = convert_each(outcomes, convert, "export", as_json)
     if not as_json and target != STDIO:
-        _summary(outcomes)
+        show_summary(outcomes)
     for outcome in outcomes if target == STDIO else ():
         for loss in outcome.losses:
-            say_error(loss)
+            say_error(f"{shown_name(outcome.source)}: not carried: {loss}")
     return status
 
 

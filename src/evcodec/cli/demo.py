@@ -11,7 +11,7 @@ from ..batch import EventBatch
 from ..sample import sample_session
 from ..sources import open_session
 from ..writer import Writer
-from .files import MARKER, STDIO, check_outputs, expand, head_of, opened_input, whole_output
+from .files import MARKER, STDIO, check_outputs, check_place, expand, head_of, opened_input, whole_output
 from .options import force_option, json_option, reading
 from .peers import Way, ways
 from .terminal import console, human_span, printable, progress, say, say_error, say_json, table
@@ -89,6 +89,7 @@ def demo_command(
         # A path that is not there is bad usage, found before anything is measured.
         expand([source])
     if save is not None:
+        check_place(save)
         check_outputs([source] if source else [], [save], force=force, only_streams=True)
     if source is None:
         batch = sample_session(events or _EVENTS, seed=seed, rate_hz=rate, clock_ns=clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -22,6 +23,9 @@ SUFFIX = ".evc"
 # The first bytes of every record, and so of every stream: docs/format.md, section 2.
 MARKER = b"\xecEVC"
 _MOST_IN_MEMORY = 1 << 25
+_SEPARATORS = os.sep + (os.altsep or "")
+# Errors of writing that the system reports without a name.
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 class Input(NamedTuple):
@@ -117,8 +121,9 @@ def plan(
     inputs: Sequence[Input], given: Sequence[str], target: str, suffix: str, drop: str = ""
 ) -> list[str]:
     """Return where each input goes: ``target`` itself for one file, a path below it for a folder or many files."""
+    check_place(target)
     many = len(given) > 1 or any(os.path.isdir(path) for path in given)
-    if not many and not os.path.isdir(target):
+    if not many and not _names_folder(target):
         return [target] * len(inputs)
     if target == STDIO:
         raise click.UsageError("- (stdout): found several inputs, allowed: one")
@@ -132,6 +137,26 @@ def plan(
                 f"{path}: found {count} inputs of this name, allowed: one; give each an output of its own"
             )
     return planned
+
+
+def check_place(target: str) -> None:
+    """Refuse a target in a folder that does not exist: only the last part of a path is made, never a typo's folders.
+
+    Raises
+    ------
+    click.UsageError
+        With the folder that is missing.
+    """
+    if target == STDIO:
+        return
+    folder = os.path.dirname(target.rstrip(_SEPARATORS))
+    if folder and not os.path.isdir(folder):
+        found = "a file, allowed: a folder" if os.path.lexists(folder) else "no such folder"
+        raise click.UsageError(f"{target}: {printable(folder)}: found {found}")
+
+
+def _names_folder(path: str) -> bool:
+    return os.path.isdir(path) or path.endswith(tuple(_SEPARATORS))
 
 
 def check_outputs(
@@ -150,7 +175,7 @@ def check_outputs(
             if sys.stdout.isatty():
                 raise click.UsageError("- (stdout): found a terminal, allowed: a file or a pipe")
             continue
-        if os.path.isdir(path):
+        if _names_folder(path):
             raise click.UsageError(f"{path}: found a folder, allowed: a file")
         if _identity(path) in taken:
             raise click.UsageError(f"{path}: found the input itself, allowed: another file")
@@ -199,14 +224,32 @@ def whole_output(path: str, *, make_folders: bool = False) -> Iterator[BinaryIO]
     The bytes go to a sibling with a hidden name, on the same file system, which is renamed at the end or removed.
     stdout and devices are written as they are.
     """
-    if path == STDIO:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    if _is_special(path):
-        with open(path, "wb") as device:
-            yield device
-        return
+    with _output_named(path):
+        if path == STDIO:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        elif _is_special(path):
+            with open(path, "wb") as device:
+                yield device
+        else:
+            with _renamed_when_whole(path, make_folders) as file:
+                yield file
+
+
+@contextlib.contextmanager
+def _output_named(path: str) -> Iterator[None]:
+    """Give errors of writing the name that the user gave, instead of none or that of the hidden file."""
+    try:
+        yield
+    except OSError as error:
+        # Two names: it was the renaming.
+        if error.filename2 is not None or (error.filename is None and error.errno in _FULL):
+            error.filename, error.filename2 = "stdout" if path == STDIO else path, None
+        raise
+
+
+@contextlib.contextmanager
+def _renamed_when_whole(path: str, make_folders: bool) -> Iterator[BinaryIO]:
     # A link stays a link: what it points at is replaced.
     final = os.path.realpath(path)
     folder, name = os.path.split(final)
@@ -238,7 +281,8 @@ def whole_output(path: str, *, make_folders: bool = False) -> Iterator[BinaryIO]
 def output_path(path: str) -> Iterator[str]:
     """Give the path for what writes whole files itself; stdout and devices get a copy of what it wrote."""
     if path != STDIO and not _is_special(path):
-        yield os.path.realpath(path)
+        with _output_named(path):
+            yield path
         return
     with tempfile.TemporaryDirectory(prefix="evcodec-") as folder:
         made = os.path.join(folder, "out" + SUFFIX)
@@ -248,7 +292,9 @@ def output_path(path: str) -> Iterator[str]:
 
 
 def size_of(path: str) -> int | None:
-    """Return the size of a regular file, None for anything else."""
+    """Return the size of a regular file, None for anything else, stdin too."""
+    if path == STDIO:
+        return None  # there may be a file called "-"
     try:
         found = os.stat(path)
     except OSError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
@@ -11,13 +10,14 @@ import click
 from rich.console import Console
 
 from ..batch import EventBatch
-from ..errors import CorruptDataError, EvcodecError, InvalidArgumentError, TruncatedDataError
+from ..errors import EvcodecError, InvalidArgumentError
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, EventKind, kind_name
 from ..sinks.plain import dumps, entry_objects, stream_object
 from ..sinks.selection import column_dtypes
-from .files import STDIO, is_pipe, shown_name, size_of, streams
+from .files import is_pipe, streams
 from .options import Selection, damage_option, json_option, reading, selection_options
+from .report import problems_of, report_error, report_problems
 from .summary import summarise
 from .terminal import (
     console,
@@ -26,7 +26,6 @@ from .terminal import (
     human_span,
     human_wall,
     printable,
-    repair_hint,
     say_error,
     say_json,
     seconds_text,
@@ -62,11 +61,11 @@ def info_command(paths: tuple[str, ...], skip_damage: bool, as_json: bool) -> in
     for at, item in enumerate(inputs):
         try:
             with reading(item.path, skip_damage=skip_damage) as reader:
-                found = summarise(reader, item.path, size_of(item.path))
+                found = summarise(reader, item.path)
         except BrokenPipeError:
             raise
         except (EvcodecError, OSError) as error:
-            _report(item.path, error)
+            report_error(item.path, error)
             if as_json:
                 say_json({"path": item.path, "error": error_text(error)})
             status = 1
@@ -78,13 +77,8 @@ def info_command(paths: tuple[str, ...], skip_damage: bool, as_json: bool) -> in
             if at:
                 out.print()
             _show(out, found)
+        status |= report_problems(item.path, found["problems"])
     return status
-
-
-def _report(path: str, error: BaseException) -> None:
-    text = error_text(error)
-    where = "" if path in text and path != STDIO else f"{shown_name(path)}: "
-    say_error(where + text + repair_hint(error, path))
 
 
 def _show(out: Console, found: dict[str, Any]) -> None:
@@ -230,16 +224,14 @@ def cat_command(
             live = is_pipe(item.path) and clock != "relative" and not wanted.is_relative
             with reading(item.path, skip_damage=skip_damage, as_it_comes=live) as reader:
                 left = _print(reader, wanted, left, clock, as_json, entries, live)
+                status |= report_problems(item.path, problems_of(reader))
         except BrokenPipeError:
             raise
-        except InvalidArgumentError:
-            if len(inputs) == 1:
+        except (EvcodecError, OSError) as error:
+            if isinstance(error, InvalidArgumentError) and len(inputs) == 1:
+                # Bad usage; of several inputs, one that lacks a column does not stop the others.
                 raise
-            status = 1
-        except (CorruptDataError, TruncatedDataError, EvcodecError, OSError) as error:
-            # What was printed so far stands; say so after it, not in the midst of it.
-            sys.stdout.flush()
-            _report(item.path, error)
+            report_error(item.path, error)
             status = 1
     return status
 

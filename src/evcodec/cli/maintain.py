@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from ..errors import CorruptDataError, EvcodecError, InvalidArgumentError
+from ..errors import EvcodecError
 from ..schema import kind_name
 from ..stream import Report, compact, repair, verify
 from .files import (
     STDIO,
     check_outputs,
+    check_place,
     opened_input,
     output_path,
     seekable_input,
@@ -24,7 +25,8 @@ from .files import (
     streams,
 )
 from .options import force_option, json_option, level_option
-from .terminal import error_text, human_bytes, printable, progress, say, say_error, say_json
+from .report import about, report_error
+from .terminal import aside, error_text, human_bytes, printable, progress, say, say_error, say_json
 
 
 @click.command(
@@ -61,17 +63,19 @@ def verify_command(paths: tuple[str, ...], as_json: bool) -> int:
                 raise
             except (EvcodecError, OSError) as error:
                 # Not the same as damaged: the next attempt may well succeed.
-                say_error(f"{shown_name(item.path)}: not checked: {error_text(error)}")
-                if as_json:
-                    say_json({"path": item.path, "ok": False, "error": error_text(error)})
+                with aside(bar):
+                    say_error(f"{shown_name(item.path)}: not checked: {error_text(error)}")
+                    if as_json:
+                        say_json({"path": item.path, "ok": False, "error": error_text(error)})
                 status = 1
                 continue
             if not report.ok:
                 status = 1
-            if as_json:
-                say_json({"path": item.path, **_plain(report)})
-            else:
-                say("\n".join(_lines(shown_name(item.path), report)))
+            with aside(bar):
+                if as_json:
+                    say_json({"path": item.path, **_plain(report)})
+                else:
+                    say("\n".join(_lines(shown_name(item.path), report)))
     return status
 
 
@@ -114,12 +118,15 @@ def repair_command(source: str, target: str, force: bool, as_json: bool) -> int:
     IN is left as it is. - is stdin or stdout.
     """
     _check(source, target, force, as_json)
-    with _shown("repair", source) as advance, opened_input(source) as file, output_path(target) as path:
-        try:
+    try:
+        with _shown("repair", source) as advance, opened_input(source) as file, output_path(target) as path:
             report = repair(file, path, progress=advance)
-        except InvalidArgumentError as error:
-            # All arguments are checked by now: what is left is data with nothing in it to save.
-            raise CorruptDataError(str(error)) from None
+    except BrokenPipeError:
+        raise
+    except (EvcodecError, OSError) as error:
+        # Without the hint to repair it.
+        say_error(about(source, error_text(error)))
+        return 1
     if as_json:
         say_json({"path": source, "target": target, **_plain(report)})
         return 0
@@ -150,11 +157,21 @@ def compact_command(source: str, target: str, level: str, force: bool, as_json: 
     IN is left as it is. - is stdin or stdout.
     """
     _check(source, target, force, as_json)
-    with _shown("compact", source) as advance, seekable_input(source) as file, output_path(target) as path:
-        events = compact(file, path, level=level, progress=advance)
-        after = size_of(path) or 0
-        # Taken from what was read: stdin has a size too when it is a file.
-        before = file.seek(0, os.SEEK_END)
+    try:
+        with (
+            _shown("compact", source) as advance,
+            seekable_input(source) as file,
+            output_path(target) as path,
+        ):
+            events = compact(file, path, level=level, progress=advance)
+            after = size_of(path) or 0
+            # Taken from what was read: stdin has a size too when it is a file.
+            before = file.seek(0, os.SEEK_END)
+    except BrokenPipeError:
+        raise
+    except (EvcodecError, OSError) as error:
+        report_error(source, error)
+        return 1
     if as_json:
         sizes = {"bytes_in": before, "bytes_out": after}
         say_json({"path": source, "target": target, "level": level, "events": events, **sizes})
@@ -181,4 +198,5 @@ def _check(source: str, target: str, force: bool, as_json: bool) -> None:
                 pass
     if as_json and target == STDIO:
         raise click.UsageError("--json: found - as OUT, allowed: a file, since both would go to stdout")
+    check_place(target)
     check_outputs([source], [target], force=force, only_streams=True)

@@ -10,9 +10,10 @@ from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, kind_name
 from ..sinks.plain import plain, reason_name
 from ..sinks.selection import column_dtypes
+from .report import problems_of
 
 
-def summarise(reader: Reader, path: str, size: int | None) -> dict[str, Any]:
+def summarise(reader: Reader, path: str) -> dict[str, Any]:
     """Return what a person wants to know of a stream, in terms of JSON.
 
     Contexts and payloads are counted by type, markers by number: their values may be somebody's words.
@@ -21,9 +22,8 @@ def summarise(reader: Reader, path: str, size: int | None) -> dict[str, Any]:
     blocks = reader.blocks
     start, stop = reader.start, reader.stop
     stored = reader.column_bytes()
-    if size is None:
-        # A pipe has no size to ask for.
-        size = sum(block.size for block in blocks)
+    # All bytes of the input, of a pipe too, which has no size to ask for.
+    size = round(sum(stored.values()))
     anchors = reader.anchors
     return {
         "path": path,
@@ -60,6 +60,8 @@ def summarise(reader: Reader, path: str, size: int | None) -> dict[str, Any]:
         "video_anchors": len(reader.video_anchors),
         "metadata": plain(reader.metadata),
         "governance": plain(reader.governance),
+        # Last, since damage inside of a block is found when the block is read.
+        "problems": problems_of(reader),
     }
 
 

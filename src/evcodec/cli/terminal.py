@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,16 +44,31 @@ def table(*columns: str, numbers: int = 0, title: str | None = None) -> Table:
 
 def progress() -> Progress:
     """Return a progress bar on stderr; off a terminal it shows nothing."""
+    out = console(stderr=True)
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
-        console=console(stderr=True),
+        console=out,
         transient=True,
-        disable=not sys.stderr.isatty(),
+        # What is printed meanwhile goes where it belongs, and `aside` keeps it out of the bar.
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not (sys.stderr.isatty() and out.is_interactive),
     )
+
+
+@contextmanager
+def aside(bar: Progress) -> Iterator[None]:
+    """Take the bar off the screen while something else is printed: stdout may be the same terminal."""
+    bar.stop()
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        bar.start()
 
 
 def printable(value: object, limit: int = 400) -> str:

@@ -1,0 +1,39 @@
+"""What is said of one input: its error, and the damage that was stepped over, always with its name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from ..reader import Reader
+from .files import STDIO, shown_name
+from .terminal import error_text, printable, repair_hint, say_error
+
+
+def about(path: str, text: str) -> str:
+    """Return a message that begins with the name of its input; most errors of the library have it in front."""
+    name = shown_name(path)
+    # Not `name in text`: the hint names it too, and a short name is part of some other word.
+    begins = (f"{name}:", f"{name},", *(("<stdin>:", "<stdin>,") if path == STDIO else ()))
+    return text if text.startswith(begins) else f"{name}: {text}"
+
+
+def report_error(path: str, error: BaseException) -> None:
+    """Print the error of an input to stderr, behind what was printed of it so far."""
+    sys.stdout.flush()
+    say_error(about(path, error_text(error)) + repair_hint(error, path))
+
+
+def problems_of(reader: Reader) -> list[str]:
+    """Return what ``--skip-damage`` stepped over, in the order of the bytes, each once however often it was read."""
+    return list(dict.fromkeys(problem.message for problem in sorted(reader.problems)))
+
+
+def report_problems(path: str, problems: Iterable[str]) -> int:
+    """Print to stderr what was stepped over, and return the exit status: 1 when anything was."""
+    sys.stdout.flush()
+    status = 0
+    for problem in problems:
+        say_error(f"{shown_name(path)}: left out: {printable(problem, 2_000)}")
+        status = 1
+    return status
