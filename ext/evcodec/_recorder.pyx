@@ -56,14 +56,14 @@ cdef class EventBuffer:
 
     Attributes
     ----------
-    count : int
-        Number of events.
+    count, capacity : int
+        Number of events, and how many there is room for.
     """
 
     cdef int64_t *at
     cdef int64_t *extra_rows
     cdef uint8_t *kinds
-    cdef Py_ssize_t capacity
+    cdef readonly Py_ssize_t capacity
     cdef readonly Py_ssize_t count
     cdef list extras  # further columns of some events, a dict each; extra_rows has their rows
 
@@ -173,6 +173,10 @@ cdef class EventRecorder:
         """Refuse events from now on; the subclass's `_refuse` says why."""
         with cython.critical_section(self):
             self._recording = False
+
+    def _recorded(self):
+        """Return the number of events that wait to be taken."""
+        return self._buffer.count if self._buffer is not None else 0
 
     def _take(self):
         """Return the events appended so far, or None when there are none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,35 @@ from .locate import Locator, read_record
 from .wire import pack_entry, unpack_entries
 
 
+class Definitions:
+    """What sources, or what contexts, a stream has defined."""
+
+    def __init__(self) -> None:
+        self._by_meaning: dict[bytes, int] = {}
+        self._indices: set[int] = set()
+        self.next_index = 1
+
+    def index_of(self, entry: Source | Context) -> int | None:
+        """Return the index under which the same is defined; raise InvalidArgumentError for what cannot be."""
+        return self._by_meaning.get(_meaning(entry))
+
+    def define(self, entry: Source | Context) -> None:
+        """Take a definition; raise InvalidArgumentError if its index is another's."""
+        if entry.index in self._indices:
+            raise InvalidArgumentError(
+                f"{type(entry).__name__.lower()} entry, index: found {entry.index}, which is defined; "
+                f"allowed: a new one, such as {self.next_index}"
+            )
+        self._by_meaning.setdefault(_meaning(entry), entry.index)
+        self._indices.add(entry.index)
+        self.next_index = max(self.next_index, entry.index + 1)
+
+
+def _meaning(entry: Source | Context) -> bytes:
+    """Return what two definitions of the same have in common: all but the index and the place."""
+    return pack_entry(replace(entry, index=1, position=0))
+
+
 @dataclass
 class Resumed:
     """Where to go on, and what is defined already; nothing for a new stream."""
@@ -23,8 +53,8 @@ class Resumed:
     governance: dict[str, Any] = field(default_factory=dict)
     definitions: list[Entry] = field(default_factory=list)
     """Sources and contexts in force, for the new stream to repeat."""
-    sources: dict[bytes, int] = field(default_factory=dict)
-    contexts: dict[bytes, int] = field(default_factory=dict)
+    sources: Definitions = field(default_factory=Definitions)
+    contexts: Definitions = field(default_factory=Definitions)
     payloads: int = 0
     """Largest payload index so far."""
 
@@ -71,8 +101,10 @@ def _resume_from(source: FileInput) -> Resumed:
                 found.payloads = max(found.payloads, entry.index)
             elif isinstance(entry, (Source, Context)):
                 known = found.sources if isinstance(entry, Source) else found.contexts
-                key = pack_entry(replace(entry, index=1, position=0))
-                if key not in known and entry.index not in known.values():
-                    known[key] = entry.index
-                    found.definitions.append(replace(entry, position=0))
+                if known.index_of(entry) is None:
+                    with suppress(
+                        InvalidArgumentError
+                    ):  # another stream of the file gave the index to another
+                        known.define(entry)
+                        found.definitions.append(replace(entry, position=0))
     return found

@@ -50,7 +50,16 @@ class _Flush(NamedTuple):
     close: bool
 
 
-_Item = _Live | _Bulk | _Wake | _Flush | Entry
+class _Weighed(NamedTuple):
+    """An entry, and the number of events that take as much memory."""
+
+    entry: Entry
+    weight: int
+
+
+_Item = _Live | _Bulk | _Wake | _Flush | _Weighed
+# An item of the queue takes memory however few events it holds.
+_LEAST_WEIGHT = 8
 
 
 class Sealer:
@@ -68,13 +77,15 @@ class Sealer:
     queue_events : int
         Most events that wait, beside those of the block that is being filled.
     hand_over : callable
-        Puts what the recorder holds with ``force``; called from the thread. Returns False when a caller is
-        just doing so.
+        Puts what the recorder holds; called from the thread. Returns False when a caller is just doing so.
+    recorded : callable
+        Returns the number of events that the recorder holds.
+    on_error : callable
+        Called from the thread when writing has failed.
 
     Notes
     -----
-    After a failure nothing is written any more: ``error`` is set, waiting callers go on, and puts return
-    False.
+    After a failure nothing is written any more: ``error`` is set, and waiting callers go on.
     """
 
     def __init__(
@@ -86,6 +97,7 @@ class Sealer:
         flush_interval_s: float,
         queue_events: int,
         hand_over: Callable[[], bool],
+        recorded: Callable[[], int],
         on_error: Callable[[], None],
     ) -> None:
         self._output = output
@@ -94,6 +106,7 @@ class Sealer:
         self._seal_after_s = flush_interval_s * _SEAL_SHARE
         self._queue_events = queue_events
         self._hand_over = hand_over
+        self._recorded = recorded
         self._on_error = on_error
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._room = threading.Condition()
@@ -116,19 +129,26 @@ class Sealer:
 
     def put_live(self, buffer: EventBuffer, give_back: Callable[[EventBuffer], None]) -> None:
         """Put a recorder's buffer, whether there is room or not: `wait_for_room` comes first."""
+        if (
+            2 * buffer.count < buffer.capacity
+        ):  # a queue of nearly empty buffers would hold memory for nothing
+            columns, count = buffer.columns(), buffer.count
+            give_back(buffer)
+            self.put_bulk(columns, count)
+            return
         self._put(_Live(buffer, give_back), buffer.count)
 
     def put_bulk(self, columns: dict[str, np.ndarray], count: int) -> None:
         """Put columns that nobody else will change."""
         self._put(_Bulk(columns), count)
 
-    def put_entry(self, entry: Entry) -> None:
-        """Put an entry that has been checked."""
-        self._queue.put(entry)
+    def put_entry(self, entry: Entry, weight: int = 0) -> None:
+        """Put an entry that has been checked, and that takes as much memory as ``weight`` events."""
+        self._put(_Weighed(entry, weight), weight)
 
-    def _put(self, item: _Item, count: int) -> None:
+    def _put(self, item: _Item, weight: int) -> None:
         with self._room:
-            self._waiting_events += count
+            self._waiting_events += max(weight, _LEAST_WEIGHT)
         self._queue.put(item)
 
     def has_room(self, count: int) -> bool:
@@ -219,14 +239,15 @@ class Sealer:
         elif isinstance(item, _Bulk):
             self._taken(len(next(iter(item.columns.values()))))
             self._add(item.columns)
-        elif isinstance(item, Entry):
-            self._entries.append(item)
+        elif isinstance(item, _Weighed):
+            self._taken(item.weight)
+            self._entries.append(item.entry)
         return True
 
-    def _taken(self, count: int) -> None:
+    def _taken(self, weight: int) -> None:
         """Make room in the queue for those who wait."""
         with self._room:
-            self._waiting_events -= count
+            self._waiting_events -= max(weight, _LEAST_WEIGHT)
             self._room.notify_all()
 
     def _add(self, columns: dict[str, np.ndarray]) -> None:
@@ -272,6 +293,8 @@ class Sealer:
         if self._pending:
             self._seal(self._pending_events)
         self._write_entries()
-        self._deadline = None
+        # An append may have come between a hand-over and this, its wake before: then the deadline stands.
+        if not self._recorded():
+            self._deadline = None
         if wrote:
             self._output.sync()

@@ -21,11 +21,11 @@ from .batch import EventBatch, check_column_name
 from .block import Level, level_of
 from .emitter import StreamEmitter
 from .entries import Anchor, Context, Entry, Gap, GapReason, Marker, Payload, Source, VideoAnchor
-from .errors import EvcodecError, InvalidArgumentError, WriteFailedError
+from .errors import EvcodecError, InvalidArgumentError, LimitExceededError, WriteFailedError
 from .inputs import FileInput
 from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS
 from .outputs import open_output
-from .resume import Resumed, resume
+from .resume import Definitions, Resumed, resume
 from .rewrite import replacing, rewrite
 from .schema import common_dtype
 from .sealing import Sealer
@@ -37,6 +37,8 @@ DEFAULT_QUEUE_EVENTS = 2**20
 # All columns of single events may come to stand in one block, with t, kind and those that every event has.
 _MOST_LIVE_COLUMNS = MAX_COLUMNS - 2
 _RECORDED = frozenset(("x", "y", "code", "dx", "dy"))
+# What an event takes in the queue, about: to weigh entries against events.
+_BYTES_AN_EVENT = 32
 _WRITER_NAME = f"evcodec {__version__}"
 
 
@@ -129,8 +131,8 @@ class Writer(EventRecorder):
         self._live_columns: set[str] = set(_RECORDED)
         self._has_live_events = False
         resumed = resume(target) if mode == "a" else Resumed()
-        self._sources = dict(resumed.sources)
-        self._contexts = dict(resumed.contexts)
+        self._sources = resumed.sources
+        self._contexts = resumed.contexts
         self._payload_count = resumed.payloads
         self._output = open_output(target, mode, fsync)
         try:
@@ -162,6 +164,7 @@ class Writer(EventRecorder):
             flush_interval_s=flush_interval_s,
             queue_events=queue_events,
             hand_over=self._hand_over_if_free,
+            recorded=self._recorded,
             on_error=self._stop,
         )
 
@@ -186,8 +189,8 @@ class Writer(EventRecorder):
         with self._order:
             self._check_open()
             self._check_dtypes(batch)
-            self._hand_over()
             if not len(batch):
+                self._hand_over()
                 if batch.columns:
                     self._sealer.put_bulk({name: values.copy() for name, values in batch.columns.items()}, 0)
                 return
@@ -215,11 +218,11 @@ class Writer(EventRecorder):
             self._stop()  # single events could no longer be kept beside these: `_refuse` says so
 
     def _put_piece(self, piece: EventBatch) -> None:
-        if not self._make_room(len(piece)):
+        if not self._make_room(self._recorded() + len(piece)):
             t = piece.t
             self._drop(len(piece), int(t.min()), int(t.max()))
             return
-        self._report_dropped()
+        self._hand_over()
         self._sealer.put_bulk(
             {name: np.array(values, copy=True, order="C") for name, values in piece.columns.items()},
             len(piece),
@@ -315,14 +318,21 @@ class Writer(EventRecorder):
             upwards.
         WriteFailedError
             An earlier write failed.
+        LimitExceededError
+            The queue is full, because the disk stalls, and ``on_full`` is "drop". Nothing was appended.
         """
         entry = copied(entry)
+        weight = len(pack_entry(entry)) // _BYTES_AN_EVENT
         with self._order:
             self._check_open()
+            if not self._make_room(self._recorded() + weight):
+                raise LimitExceededError(
+                    "queue: found it full, since the target stalls; allowed: entries when it has room"
+                )
             if isinstance(entry, Source):
-                _define(self._sources, entry.index, _key(entry), "source")
+                self._sources.define(entry)
             elif isinstance(entry, Context):
-                _define(self._contexts, entry.index, _key(entry), "context")
+                self._contexts.define(entry)
             elif isinstance(entry, Payload):
                 if entry.index <= self._payload_count:
                     raise InvalidArgumentError(
@@ -331,37 +341,32 @@ class Writer(EventRecorder):
                     )
                 self._payload_count = entry.index
             self._hand_over()
-            self._sealer.put_entry(replace(entry, position=self._handed_events))
+            self._sealer.put_entry(replace(entry, position=self._handed_events), weight)
 
     def source(self, name: str, **properties: Any) -> int:
-        """Return the index of the source with this name and these properties, for the ``source`` column;
-        define it if need be.
+        """Return the index of the source with this name and these properties, for the ``source`` column.
+
+        It is defined if need be. Errors as in `add`.
         """
         with self._order:
-            return self._define_once(
-                self._sources, Source(index=len(self._sources) + 1, name=name, properties=properties)
-            )
+            entry = Source(index=self._sources.next_index, name=name, properties=properties)
+            return self._define_once(self._sources, entry)
 
     def context(self, context_type: str, value: Any) -> int:
-        """Return the index of the context with this type and value; define it if need be.
+        """Return the index of the context with this type and value, defined if need be.
 
         Types that evcodec knows are device, window, application, element, display and layout; any other will
         do. Errors as in `add`.
         """
         with self._order:
-            index = max(self._contexts.values(), default=0) + 1
-            return self._define_once(
-                self._contexts, Context(index=index, context_type=context_type, value=value)
-            )
+            entry = Context(index=self._contexts.next_index, context_type=context_type, value=value)
+            return self._define_once(self._contexts, entry)
 
-    def _define_once(self, known: dict[bytes, int], entry: Source | Context) -> int:
-        pack_entry(entry)
-        key = _key(entry)
-        if key in known:
-            return known[key]
-        index = max(known.values(), default=0) + 1
-        self.add(replace(entry, index=index))
-        return index
+    def _define_once(self, known: Definitions, entry: Source | Context) -> int:
+        found = known.index_of(entry)
+        if found is None:
+            self.add(entry)
+        return found or entry.index
 
     def gap(
         self, reason: int, t0: int, t1: int, *, source: int | None = None, lost: int | None = None
@@ -493,19 +498,6 @@ def _check_range(name: str, value: Any, low: int, high: int | None) -> None:
         raise InvalidArgumentError(
             f"{name}: found {value!r}, allowed: integers from {low}" + (f" to {high}" if high else "")
         )
-
-
-def _key(entry: Source | Context) -> bytes:
-    """Return what makes two definitions the same."""
-    return pack_entry(replace(entry, index=1, position=0))
-
-
-def _define(known: dict[bytes, int], index: int, key: bytes, what: str) -> None:
-    if index in known.values():
-        raise InvalidArgumentError(
-            f"{what} entry, index: found {index}, which is defined already; allowed: a new one"
-        )
-    known[key] = index
 
 
 def _merge(path: Path, level: Level, block_events: int) -> None:
