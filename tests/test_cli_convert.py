@@ -232,7 +232,7 @@ def test_text_exports_hold_every_event(tmp_path, suffix):
     target = tmp_path / f"t.{suffix}"
     done = evcodec("export", stream, target)
     assert done.status == 0, done.err
-    assert "2 gaps, 1 contexts, 1 markers, 1 payloads" in done.text
+    assert "2 gaps, 1 context, 1 marker, 1 payload" in done.text
     with Reader(stream) as reader:
         batch = reader.read()
     lines = target.read_text().splitlines()

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from ..batch import EventBatch
 from ..errors import (
     CorruptDataError,
     EvcodecError,
@@ -18,7 +17,7 @@ from ..errors import (
 from ..reader import Reader
 from ..sinks import FORMATS, export
 from ..sources import FORMATS as SOURCE_FORMATS
-from ..sources import HEAD_BYTES, detect, open_session
+from ..sources import HEAD_BYTES, detect, open_session, write_session
 from ..writer import Writer
 from .files import (
     MARKER,
@@ -46,11 +45,11 @@ from .options import (
     selection_options,
 )
 from .outcome import Outcome, convert_each, show_summary
-from .report import problems_of
+from .report import problems_of, repair_hint
 from .terminal import (
+    counted,
     error_text,
     printable,
-    repair_hint,
     say_error,
 )
 
@@ -94,7 +93,8 @@ def import_command(
     """Turn recordings of other programs into evcodec streams.
 
     DST is a file for one SRC, a folder for many or for a folder; - is stdin or stdout. Files in a folder are
-    named as their source, with .evc added. Each output appears when it is whole.
+    named as their source, with .evc added. Each output appears when it is whole. DST is made, folders above it
+    are not.
     """
     given, target = _targets(
         paths, lambda path: Path("stdin" if path == STDIO else os.path.abspath(path)).name + SUFFIX
@@ -145,17 +145,16 @@ def _import_one(
     with opened_input(outcome.source) as file, open_session(file, format_name) as session:
         outcome.format = session.format
         seekable = outcome.source != STDIO and outcome.bytes_in is not None
+
+        def count(events: int) -> None:
+            outcome.events = events
+            advance(file.tell() if seekable else 0, events)
+
         with whole_output(outcome.target, make_folders=True) as output:
             # The output cannot be seen before it is whole, so there is nothing to flush in time.
             with Writer(output, level=level, metadata=session.metadata, flush_interval_s=3_600.0) as writer:
                 try:
-                    for item in session.items:
-                        if isinstance(item, EventBatch):
-                            writer.write(item)
-                            outcome.events += len(item)
-                        else:
-                            writer.add(item)
-                        advance(file.tell() if seekable else 0, outcome.events)
+                    write_session(session, writer, count)
                 except (EvcodecError, OSError) as error:
                     outcome.losses = list(session.losses)
                     if not salvage or not outcome.events:
@@ -276,15 +275,15 @@ def _format_of(target: str) -> str:
 def _left_out(reader: Reader, format_name: str) -> list[str]:
     """Say what an export without ``--entries`` does not have; what was not recorded matters to who reads the table."""
     found = {
-        "gaps": len(reader.gaps),
-        "contexts": len(reader.contexts),
-        "markers": len(reader.markers),
-        "payloads": len(reader.payloads),
+        "gap": len(reader.gaps),
+        "context": len(reader.contexts),
+        "marker": len(reader.markers),
+        "payload": len(reader.payloads),
     }
     if not FORMATS[format_name].is_text:
         # Parquet and Arrow carry all but contexts and payloads in the schema's metadata.
-        found = {name: found[name] for name in ("contexts", "payloads")}
-    parts = [f"{count:,} {name}" for name, count in found.items() if count]
+        found = {name: found[name] for name in ("context", "payload")}
+    parts = [counted(count, name) for name, count in found.items() if count]
     if not parts:
         return []
     way = (

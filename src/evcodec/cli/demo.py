@@ -14,7 +14,7 @@ from ..writer import Writer
 from .files import MARKER, STDIO, check_outputs, check_place, expand, head_of, opened_input, whole_output
 from .options import force_option, json_option, reading
 from .peers import Way, ways
-from .terminal import console, human_span, printable, progress, say, say_error, say_json, table
+from .terminal import console, counted, human_span, printable, progress, say, say_error, say_json, show, table
 
 _EVENTS = 200_000
 
@@ -104,7 +104,7 @@ def demo_command(
         ):
             writer.write(batch)
         if save != STDIO:
-            say(f"{printable(save)}: {len(batch):,} events")
+            say(f"{printable(save)}: {counted(len(batch), 'event')}")
         return 0
     if not len(batch):
         say_error(f"{what}: found no events")
@@ -170,7 +170,7 @@ def _measure(batch: EventBatch, runs: int) -> tuple[list[Way], list[str]]:
 def _show(batch: EventBatch, what: str, rows: list[dict[str, Any]], missing: list[str], runs: int) -> None:
     out = console()
     span = human_span(int(batch.t.max()) - int(batch.t.min()))
-    out.print(f"{what}: {len(batch):,} events over {span}")
+    out.print(f"{what}: {counted(len(batch), 'event')} over {span}")
     out.print()
     shown = table("", "bytes/event", "written, Mev/s", "read, Mev/s", "of JSON lines", numbers=4)
     json_bytes = next((row["bytes"] for row in rows if row["name"] == "JSON lines"), None)
@@ -182,7 +182,7 @@ def _show(batch: EventBatch, what: str, rows: list[dict[str, Any]], missing: lis
             f"{row['read_events_per_s'] / 1e6:.2f}",
             f"{row['bytes'] / json_bytes:.1%}" if json_bytes else "",
         )
-    out.print(shown)
+    show(out, shown)
     out.print()
     times = f"median of {runs} runs in turn" if runs > 1 else "one run"
     out.print(

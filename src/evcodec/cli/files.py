@@ -25,7 +25,7 @@ MARKER = b"\xecEVC"
 _MOST_IN_MEMORY = 1 << 25
 _SEPARATORS = os.sep + (os.altsep or "")
 # Errors of writing that the system reports without a name.
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 class Input(NamedTuple):
@@ -243,8 +243,8 @@ def _output_named(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         # Two names: it was the renaming.
-        if error.filename2 is not None or (error.filename is None and error.errno in _FULL):
-            error.filename, error.filename2 = "stdout" if path == STDIO else path, None
+        if error.filename2 is not None or (error.filename is None and error.errno in FULL):
+            error.filename = "stdout" if path == STDIO else path
         raise
 
 

@@ -21,6 +21,7 @@ from .report import problems_of, report_error, report_problems
 from .summary import summarise
 from .terminal import (
     console,
+    counted,
     error_text,
     human_bytes,
     human_span,
@@ -29,6 +30,7 @@ from .terminal import (
     say_error,
     say_json,
     seconds_text,
+    show,
     table,
 )
 
@@ -88,7 +90,7 @@ def _show(out: Console, found: dict[str, Any]) -> None:
     facts.add_row("file", printable(found["path"]))
     each = f", {found['bytes_per_event']:.2f} bytes an event" if events else ""
     facts.add_row("size", f"{human_bytes(found['size'])} ({found['size']:,} bytes){each}")
-    facts.add_row("events", f"{events:,} in {found['blocks']:,} block{'' if found['blocks'] == 1 else 's'}")
+    facts.add_row("events", f"{events:,} in {counted(found['blocks'], 'block')}")
     if found["span_ns"] is not None:
         clock = f"{seconds_text(found['start'])} s to {seconds_text(found['stop'])} s of the session clock"
         facts.add_row("span", f"{human_span(found['span_ns'])} ({clock})")
@@ -104,7 +106,7 @@ def _show(out: Console, found: dict[str, Any]) -> None:
             facts.add_row(
                 name, ", ".join(f"{count:,} {printable(kind, 60)}" for kind, count in found[name].items())
             )
-    out.print(facts)
+    show(out, facts)
 
     if found["kinds"]:
         kinds = table("kind", "events", "share", numbers=2)
@@ -141,7 +143,7 @@ def _show(out: Console, found: dict[str, Any]) -> None:
 
 def _section(out: Console, rows: Any) -> None:
     out.print()
-    out.print(rows)
+    show(out, rows)
 
 
 def _pairs(properties: dict[str, Any]) -> str:

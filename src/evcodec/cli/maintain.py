@@ -26,7 +26,7 @@ from .files import (
 )
 from .options import force_option, json_option, level_option
 from .report import about, report_error
-from .terminal import aside, error_text, human_bytes, printable, progress, say, say_error, say_json
+from .terminal import aside, counted, error_text, human_bytes, printable, progress, say, say_error, say_json
 
 
 @click.command(
@@ -85,9 +85,13 @@ def _lines(name: str, report: Report) -> list[str]:
             f"{name}: damaged",
             *(f"  {printable(problem.message, 2_000)}" for problem in report.problems),
         ]
-    counts = f"{report.events:,} events in {report.blocks:,} blocks, {report.records:,} records"
+    counts = f"{_counts(report)}, {counted(report.records, 'record')}"
     ended = "" if report.complete else "; not ended: cut off between two records, or still being written"
     return [f"{name}: ok, {counts}{ended}"]
+
+
+def _counts(report: Report) -> str:
+    return f"{counted(report.events, 'event')} in {counted(report.blocks, 'block')}"
 
 
 def _plain(report: Report) -> dict[str, Any]:
@@ -131,8 +135,8 @@ def repair_command(source: str, target: str, force: bool, as_json: bool) -> int:
         say_json({"path": source, "target": target, **_plain(report)})
         return 0
     lost = len(report.problems)
-    found = f"{lost} problem{'' if lost == 1 else 's'}:" if lost else "nothing was damaged"
-    lines = [f"{shown_name(source)}: saved {report.events:,} events in {report.blocks:,} blocks; {found}"]
+    found = f"{counted(lost, 'problem')}:" if lost else "nothing was damaged"
+    lines = [f"{shown_name(source)}: saved {_counts(report)}; {found}"]
     lines += [f"  {printable(problem.message, 2_000)}" for problem in report.problems]
     click.echo("\n".join(lines), err=target == STDIO)
     return 0
@@ -177,7 +181,7 @@ def compact_command(source: str, target: str, level: str, force: bool, as_json: 
         say_json({"path": source, "target": target, "level": level, "events": events, **sizes})
         return 0
     change = f"{human_bytes(before)} before, {human_bytes(after)} after ({after / before:.0%})"
-    click.echo(f"{shown_name(source)}: {events:,} events, {change}", err=target == STDIO)
+    click.echo(f"{shown_name(source)}: {counted(events, 'event')}, {change}", err=target == STDIO)
     return 0
 
 

@@ -168,7 +168,9 @@ def level_option(default: str) -> Callable[[_Command], _Command]:
 def damage_option(command: _Command) -> _Command:
     """Add ``--skip-damage``."""
     return click.option(
-        "--skip-damage", is_flag=True, help="Leave out blocks that are damaged instead of stopping there."
+        "--skip-damage",
+        is_flag=True,
+        help="Leave out what is damaged, and name it, instead of stopping there; the exit status is 1.",
     )(command)
 
 

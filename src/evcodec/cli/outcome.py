@@ -11,7 +11,18 @@ import click
 from ..errors import EvcodecError, InvalidArgumentError, MissingExtraError
 from .files import STDIO
 from .report import about, report_problems
-from .terminal import aside, console, error_text, human_bytes, printable, progress, say_error, say_json, table
+from .terminal import (
+    aside,
+    console,
+    error_text,
+    human_bytes,
+    printable,
+    progress,
+    say_error,
+    say_json,
+    show,
+    table,
+)
 
 
 @dataclass
@@ -73,6 +84,8 @@ def convert_each(
             except (EvcodecError, OSError, MemoryError) as error:
                 # The other files are not to suffer from this one.
                 outcome.error = error_text(error)
+            if outcome.result == "failed" and outcome.target != STDIO:
+                outcome.events = 0  # those before the error are not kept
             done += outcome.bytes_in or 0
             if as_json:
                 with aside(bar):
@@ -102,7 +115,7 @@ def show_summary(outcomes: Sequence[Outcome]) -> None:
         # The error says it all.
         return
     to_stderr = any(outcome.target == STDIO for outcome in outcomes)
-    console(stderr=to_stderr).print(rows)
+    show(console(stderr=to_stderr), rows)
     for outcome in outcomes:
         for loss in outcome.losses:
             click.echo(f"{printable(outcome.source)}: not carried: {printable(loss, 2_000)}", err=to_stderr)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from ..errors import CorruptDataError, TruncatedDataError
 from ..reader import Reader
-from .files import STDIO, shown_name
-from .terminal import error_text, printable, repair_hint, say_error
+from .files import FULL, MARKER, STDIO, head_of, shown_name
+from .terminal import error_text, printable, say_error
 
 
 def about(path: str, text: str) -> str:
@@ -18,9 +19,19 @@ def about(path: str, text: str) -> str:
     return text if text.startswith(begins) else f"{name}: {text}"
 
 
+def repair_hint(error: BaseException, path: str) -> str:
+    """Return how to save what is whole in a damaged stream; nothing for what does not begin as a stream does."""
+    damaged = isinstance(error, (CorruptDataError, TruncatedDataError))
+    if damaged and path != STDIO and head_of(path, len(MARKER)) == MARKER:
+        return f"; evcodec repair {printable(path)} OUT saves what is whole"
+    return ""
+
+
 def report_error(path: str, error: BaseException) -> None:
     """Print the error of an input to stderr, behind what was printed of it so far."""
     sys.stdout.flush()
+    if isinstance(error, OSError) and error.filename is None and error.errno in FULL:
+        error.filename = "stdout"  # reading cannot fail so
     say_error(about(path, error_text(error)) + repair_hint(error, path))
 
 

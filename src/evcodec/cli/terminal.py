@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ..errors import CorruptDataError, EvcodecError, TruncatedDataError
+from ..errors import EvcodecError
 from ..sinks.plain import dumps
 
 # Off a terminal there is no width to keep to, and a path cut short is of no use to a script.
@@ -40,6 +40,17 @@ def table(*columns: str, numbers: int = 0, title: str | None = None) -> Table:
         right = at >= len(columns) - numbers
         made.add_column(name, justify="right" if right else "left", no_wrap=right, overflow="fold")
     return made
+
+
+def show(out: Console, rows: Table) -> None:
+    """Print a table; off a terminal without the spaces that fill its last column."""
+    if out.is_terminal:
+        out.print(rows)
+        return
+    with out.capture() as taken:
+        out.print(rows)
+    for line in taken.get().removesuffix("\n").split("\n"):
+        click.echo(line.rstrip(), file=out.file)
 
 
 def progress() -> Progress:
@@ -101,8 +112,10 @@ def say_json(value: Any) -> None:
 
 def error_text(error: BaseException) -> str:
     """Return an error as one printable line, with a hint where there is one."""
-    if isinstance(error, OSError) and not isinstance(error, EvcodecError):
-        what = error.strerror or os.strerror(error.errno) if error.errno else str(error)
+    if isinstance(error, OSError) and (error.errno or not isinstance(error, EvcodecError)):
+        # By its number: a Writer's error also names the hidden file, and says that its bytes stay.
+        own = None if isinstance(error, EvcodecError) else error.strerror
+        what = own or os.strerror(error.errno) if error.errno else str(error)
         where = (
             f"{printable(os.fsdecode(error.filename))}: " if isinstance(error.filename, (str, bytes)) else ""
         )
@@ -115,11 +128,9 @@ def error_text(error: BaseException) -> str:
     return text if isinstance(error, EvcodecError) else f"{type(error).__name__}: {text}"
 
 
-def repair_hint(error: BaseException, path: str) -> str:
-    """Return how to save what is whole in a damaged stream, or nothing."""
-    if isinstance(error, (CorruptDataError, TruncatedDataError)):
-        return f"; evcodec repair {printable(path)} OUT saves what is whole"
-    return ""
+def counted(n: int, what: str) -> str:
+    """Return a count with its noun: ``1 block``, ``2,000 blocks``."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def human_bytes(n: int) -> str:

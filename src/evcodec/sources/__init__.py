@@ -116,8 +116,16 @@ def open_session(source: Path | str | BinaryIO, format: str | None = None) -> Se
     return FORMATS[format](opened)
 
 
-def write_session(session: Session, writer: Writer) -> int:
-    """Write all items of ``session`` and return the number of events; ``session.losses`` is complete then."""
+def write_session(session: Session, writer: Writer, progress: Callable[[int], object] | None = None) -> int:
+    """Write all items of a session and return the number of events; ``session.losses`` is complete then.
+
+    Parameters
+    ----------
+    session : Session
+    writer : Writer
+    progress : callable, optional
+        Called after each item with the number of events written so far.
+    """
     events = 0
     for item in session.items:
         if isinstance(item, EventBatch):
@@ -125,6 +133,8 @@ def write_session(session: Session, writer: Writer) -> int:
             events += len(item)
         else:
             writer.add(item)
+        if progress is not None:
+            progress(events)
     return events
 
 

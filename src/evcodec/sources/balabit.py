@@ -24,7 +24,7 @@ from .decimals import (
     parse_seconds_column,
     split_seconds,
 )
-from .lines import LineBlock, bad_line, decode_text, no_line_end, read_line_blocks
+from .lines import LineBlock, bad_line, no_line_end, read_line_blocks
 from .session import Input, Session
 
 HEADER = b"record timestamp,client timestamp,button,state,x,y"
@@ -122,8 +122,8 @@ def _without_header(name: str, block: LineBlock) -> bytes:
     header, _, rest = block.data.partition(b"\n")
     header = header.removesuffix(b"\r")
     if header != HEADER:
-        text = decode_text(name, 1, header)
-        problem = f"found {text[:80]!r}, allowed: the header {HEADER.decode()!r}"
+        # Not what stands there: it may be of another format, and have been typed.
+        problem = f"found another first line, of {len(header)} bytes, allowed: the header {HEADER.decode()!r}"
         raise bad_line(name, 1, block.complete or bool(rest) or not HEADER.startswith(header), problem)
     return rest
 
