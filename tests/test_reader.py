@@ -179,7 +179,8 @@ def test_batches_read_one_block_at_a_time():
 def _with_broken_part(batch: EventBatch, name: str) -> bytes:
     """Return a stream of one block in which zstd cannot decompress what holds a column, though every checksum holds."""
     from assemble import BLOCK, HEADER, Maker
-    from evcodec.block import LEVELS, Block, encode_block
+    from evcodec.block import Block
+    from evcodec.encoding import LEVELS, encode_block
 
     payload = bytearray(encode_block(dict(batch.columns), LEVELS["balanced"]))
     table, column = Block(payload, "block")._places[name]

@@ -57,7 +57,8 @@ static int read_tokens(ev_cursor *cursor, uint32_t residuals, ev_level *level, e
     status = read_stream(cursor, 0, &level->streams[1], use, error);
     if (!status) status = ev_get_varint(cursor, &length, error);
     if (status) return status;
-    if (length > (uint64_t)residuals * 8) return ev_fail(error, EV_CORRUPT, "bytes of token bits", length, (uint64_t)residuals * 8);
+    uint64_t most = ((uint64_t)residuals * (level->bits - 1 - q) + 7) / 8;
+    if (length > most) return ev_fail(error, EV_CORRUPT, "bytes of token bits", length, most);
     level->streams[1].length = length;
     use->used[level->streams[1].part] += length;
     return EV_OK;

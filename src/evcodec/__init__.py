@@ -22,10 +22,11 @@ from .errors import (
     UnsupportedVersionError,
     WriteFailedError,
 )
+from .oneshot import encode
 from .reader import Reader, decode
 from .schema import ColumnGroup, EventFlag, EventKind, KeyClass, ScrollSource
 from .version import __version__
-from .writer import Writer, encode
+from .writer import Writer
 
 __all__ = [
     "Anchor",

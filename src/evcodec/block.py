@@ -1,10 +1,8 @@
-"""Blocks and tables (docs/format.md, sections 4 and 5): columns in, payload out, and back. No I/O."""
+"""Blocks and tables (docs/format.md, sections 4 and 5): payload in, columns out. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,52 +10,16 @@ from . import compression
 from ._codec import (
     BlockHead,
     Table,
-    count_kinds,
-    encode_sequence,
-    gather,
     kinds_match,
-    kinds_with_values,
     time_range,
 )
-from .compression import Effort
-from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError
-from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
+from .errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
+from .limits import DEFAULT_BLOCK_BYTES
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, column_order
-from .wire import pack_varint, unpack_varint, zigzag
+from .wire import pack_varint, unpack_varint
 
 Columns = Mapping[str, np.ndarray]
 
-
-class Level(NamedTuple):
-    """How much work an encoder does.
-
-    ``large`` and ``small`` are the ways in which zstd is tried on a part, by its size: a small part is compressed in no
-    time, and its tables weigh more. ``sample`` is the most values of a column that costs are estimated on (0: all);
-    ``trials`` is how many of the cheapest encodings of a column are compressed to see which is smallest.
-    """
-
-    large: tuple[Effort, ...]
-    small: tuple[Effort, ...]
-    sample: int
-    trials: int
-
-    def efforts(self, raw_bytes: int) -> tuple[Effort, ...]:
-        """Return how to compress a part of this size."""
-        return self.large if raw_bytes > _SMALL_PART_BYTES else self.small
-
-
-_SMALL_PART_BYTES = 96 * 1024
-LEVELS: dict[str, Level] = {
-    "fast": Level((Effort(1),), (Effort(1),), sample=2048, trials=1),
-    "balanced": Level((Effort(1),), (Effort(1), Effort(3, 6)), sample=4096, trials=1),
-    "small": Level((Effort(19), Effort(19, 6)), (Effort(19), Effort(19, 6)), sample=0, trials=3),
-}
-
-# From this size on a stream is compressed on its own, so that it can be left out when its column is not
-# asked for; smaller ones share a part, because each zstd frame has a header and tables of its own.
-_OWN_PART_BYTES = 4096
-# Parts are named in one byte of a description: the encoder stays below 128.
-_MAX_OWN_PARTS = 120
 
 _DTYPE_CODES = {dtype: code for code, dtype in enumerate(INTEGER_DTYPES)}
 _NAMES_BY_ID = {column.id: name for name, column in STANDARD_COLUMNS.items()}
@@ -65,42 +27,10 @@ _STANDARD_DTYPES = bytes([0, *(_DTYPE_CODES[column.dtype] for column in STANDARD
 FIRST_USER_GROUP = 3
 
 
-def level_of(name: str) -> Level:
-    """Return the level of this name; raise InvalidArgumentError if there is none."""
-    try:
-        return LEVELS[name]
-    except (KeyError, TypeError):
-        raise InvalidArgumentError(
-            f"level: found {name!r}, allowed: {', '.join(map(repr, LEVELS))}"
-        ) from None
-
-
-# ---- encoding ----
-
-
-@dataclass
-class _Encoded:
-    """A column that is encoded but for the parts that its streams go to."""
-
-    head: bytes
-    description: bytearray
-    streams: list[tuple[int, bytes, bool]]
-
-
-def _encode_values(values: np.ndarray, level: Level) -> tuple[bytearray, list[tuple[int, bytes, bool]]]:
-    """Return the encoding of at least one value that is cheapest, by estimate or by trial."""
-    encodings = encode_sequence(values, values.dtype.kind == "i", level.sample, level.trials)
-    if len(encodings) == 1:
-        return encodings[0]
-
-    def size(encoding: tuple[bytearray, list[tuple[int, bytes, bool]]]) -> int:
-        description, streams = encoding
-        return len(description) + sum(
-            len(data) if noise else len(compression.compress(data, level.efforts(len(data)))[1])
-            for _, data, noise in streams
-        )
-
-    return min(encodings, key=size)
+def group_of(name: str) -> int:
+    """Return the column group of a column."""
+    standard = STANDARD_COLUMNS.get(name)
+    return standard.group if standard else FIRST_USER_GROUP
 
 
 def column_head(name: str, dtype: np.dtype, group: int) -> bytes:
@@ -140,126 +70,6 @@ def read_column_head(data: memoryview, at: int, where: str) -> tuple[str, np.dty
     except (IndexError, UnicodeDecodeError):
         raise CorruptDataError(f"{where}: column at byte {at}: found a bad name or dtype") from None
     return name, dtype, group, at
-
-
-def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
-    """Give every stream its part and return part count, part entries and part bytes."""
-    parts: list[list[bytes]] = []
-    noisy: list[bool] = []
-    shared: dict[bool, int] = {}
-    empty: list[tuple[_Encoded, int]] = []
-    for column in columns:
-        for part_at, data, noise in column.streams:
-            if not data:
-                empty.append((column, part_at))
-                continue
-            if len(data) >= _OWN_PART_BYTES and len(parts) < _MAX_OWN_PARTS:
-                part = len(parts)
-                parts.append([data])
-                noisy.append(noise)
-            else:
-                if noise not in shared:
-                    shared[noise] = len(parts)
-                    parts.append([])
-                    noisy.append(noise)
-                part = shared[noise]
-                parts[part].append(data)
-            column.description[part_at] = part
-    for column, part_at in empty:  # an empty stream takes nothing, from any part that there is
-        column.description[part_at] = 0
-    entries = bytearray(pack_varint(len(parts)))
-    stored: list[bytes] = []
-    for pieces, noise in zip(parts, noisy, strict=True):
-        raw = b"".join(pieces)
-        codec, kept = (
-            (compression.STORED, raw) if noise else compression.compress(raw, level.efforts(len(raw)))
-        )
-        entries.append(codec)
-        entries += pack_varint(len(raw))
-        if codec != compression.STORED:
-            entries += pack_varint(len(kept))
-        stored.append(kept)
-    return bytes(entries) + b"".join(stored)
-
-
-def _pack_table(columns: list[_Encoded], level: Level) -> bytes:
-    parts = _assign_parts(columns, level)
-    return b"".join(
-        (pack_varint(len(columns)), *(column.head + column.description for column in columns), parts)
-    )
-
-
-def _encode_column(
-    name: str, values: np.ndarray, kinds: np.ndarray | None, counts: dict[int, int], group: int, level: Level
-) -> _Encoded:
-    """Encode one column of a block; ``kinds`` is None when all events are of one kind."""
-    if name == "kind":
-        stored = set(counts)
-    elif kinds is None:
-        stored = set(counts) if values.any() else set()
-    else:
-        stored = kinds_with_values(values, kinds, len(counts))
-    bits = sum(1 << i for i, kind in enumerate(counts) if kind in stored)
-    mask = bits.to_bytes((len(counts) + 7) // 8, "little")
-    head = column_head(name, values.dtype, group) + mask
-    if not stored:
-        return _Encoded(head, bytearray(), [])
-    if len(stored) < len(counts):
-        kept = np.empty_like(values)
-        values = kept[: gather(values, kinds, stored, kept)]
-    return _Encoded(head, *_encode_values(values, level))
-
-
-def group_of(name: str) -> int:
-    """Return the column group of a column."""
-    standard = STANDARD_COLUMNS.get(name)
-    return standard.group if standard else FIRST_USER_GROUP
-
-
-def encode_block(columns: Columns, level: Level) -> bytes:
-    """Return the payload of a block.
-
-    Parameters
-    ----------
-    columns : mapping of str to ndarray, shape (n,)
-        Contiguous native-order integer arrays of one length, at most MAX_BLOCK_EVENTS; ``t`` is int64 and
-        ``kind`` is uint8 where they are there.
-    level : Level
-
-    Raises
-    ------
-    LimitExceededError
-        There are too many columns.
-    """
-    if len(columns) > MAX_COLUMNS:
-        raise LimitExceededError(f"columns of a block: found {len(columns)}, allowed: {MAX_COLUMNS}")
-    events = len(next(iter(columns.values()))) if columns else 0
-    kinds = columns.get("kind")
-    t = columns.get("t")
-    counts = ({0: events} if kinds is None else count_kinds(kinds)) if events else {}
-    low, high = time_range(t) if t is not None and events else (0, 0)
-    groups: dict[int, list[_Encoded]] = {}
-    several = kinds if len(counts) > 1 else None
-    for name, values in columns.items():
-        group = group_of(name)
-        groups.setdefault(group, []).append(_encode_column(name, values, several, counts, group, level))
-    bodies = {group: _pack_table(groups[group], level) for group in sorted(groups)}
-    head = [pack_varint(events), pack_varint(zigzag(low)), pack_varint(high - low), pack_varint(len(counts))]
-    head += [bytes((kind,)) + pack_varint(count) for kind, count in counts.items()]
-    head.append(pack_varint(len(bodies)))
-    head += [bytes((group, 0)) + pack_varint(len(body)) for group, body in bodies.items()]
-    return b"".join(head + list(bodies.values()))
-
-
-def encode_index_table(columns: list[np.ndarray], level: Level) -> bytes:
-    """Return a table whose columns are numbered from 1 on and have their standard dtypes."""
-    encoded = [
-        _Encoded(pack_varint(i << 1), *_encode_values(values, level)) for i, values in enumerate(columns, 1)
-    ]
-    return _pack_table(encoded, level)
-
-
-# ---- decoding ----
 
 
 def _decompress(table: Table, columns: Collection[int], where: str) -> list[bytes | None]:
@@ -399,10 +209,15 @@ class Block:
             The columns would take more than ``max_bytes``.
         """
         wanted = dict.fromkeys(names)
-        needed = sum(self.dtypes[name].itemsize for name in wanted) * self.events
+        parts = {
+            (id(table), part): table.parts[part][1]
+            for table, at in map(self._places.__getitem__, wanted)
+            for part, _ in table.streams_of(at)
+        }
+        needed = sum(self.dtypes[name].itemsize for name in wanted) * self.events + sum(parts.values())
         if needed > self._max_bytes:
             raise LimitExceededError(
-                f"{self._where}: decoded columns: found {needed} bytes, allowed: {self._max_bytes}"
+                f"{self._where}: decoded columns and their parts: found {needed} bytes, allowed: {self._max_bytes}"
             )
         arrays: dict[str, np.ndarray] = {}
         for table in self._tables:

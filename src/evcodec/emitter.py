@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .block import Block, Columns, Level, encode_block
+from .block import Block, Columns
 from .compression import Effort
+from .encoding import Level, encode_block
 from .entries import Entry, type_number
 from .framing import RecordType, pack_record
 from .index import Index, pack_index
-from .limits import MAX_BLOCK_BYTES, MAX_ENTRIES_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS
+from .limits import MAX_BLOCK_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS, MAX_RECORD_ELEMENTS
 from .schema import ColumnGroup
 from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, pack_header
 
 # Walking so few records is as fast as reading an index, and a short stream stays short.
 _MIN_INDEXED_RECORDS = 4
 # Entries are few and small; a high level would only cost time while a recorder waits.
+# More entries than this make another record. An element takes a byte at least, so no record has more than a reader
+# takes; an entry that is larger by itself was checked when it was added.
+_ENTRIES_RECORD_BYTES = MAX_RECORD_ELEMENTS
 _ENTRIES_EFFORTS = (Effort(3),)
 
 
@@ -100,7 +104,7 @@ class StreamEmitter:
         for entry in entries:
             pending = records.setdefault(entry_group(entry), _PendingEntries())
             packed = pack_entry(entry)
-            if pending.size + len(packed) > MAX_ENTRIES_BYTES:
+            if pending.packed and pending.size + len(packed) > _ENTRIES_RECORD_BYTES:
                 self._entries_record(entry_group(entry), pending)
                 pending = records[entry_group(entry)] = _PendingEntries()
             pending.packed.append(packed)

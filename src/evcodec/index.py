@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .block import Block, Level, column_head, decode_index_table, encode_index_table, read_column_head
+from .block import Block, column_head, decode_index_table, read_column_head
+from .encoding import Level, encode_index_table
 from .errors import CorruptDataError, LimitExceededError
-from .framing import RecordType
+from .framing import HEAD_BYTES, TAIL_BYTES, RecordType
 from .limits import MAX_BLOCK_EVENTS, MAX_ENTRIES_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS
 from .schema import INTEGER_DTYPES
 from .wire import pack_varint, unpack_varint
@@ -20,6 +21,7 @@ _FIELDS = ("offset", "size", "type", "events", "t_min", "t_max", "kinds")
 _DTYPES = tuple(map(np.dtype, ("int64", "int64", "uint8", "int64", "int64", "int64", "uint64")))
 _DTYPE_CODES = bytes(INTEGER_DTYPES.index(dtype) for dtype in _DTYPES)
 _OTHER_KINDS = 63
+_LEAST_RECORD_BYTES = HEAD_BYTES + TAIL_BYTES
 _MOST_EVENTS: dict[int, int] = {RecordType.BLOCK: MAX_BLOCK_EVENTS, RecordType.ENTRIES: MAX_ENTRIES_BYTES}
 
 
@@ -94,9 +96,16 @@ def pack_index(index: Index, level: Level) -> bytes:
     return b"".join(head) + encode_index_table(arrays, level)
 
 
-def unpack_index(payload: memoryview, where: str) -> Index:
-    """Return what an INDEX says; raise an EvcodecError that says what is wrong with it."""
+def unpack_index(payload: memoryview, stream_bytes: int, where: str) -> Index:
+    """Return what an INDEX says that stands behind ``stream_bytes`` bytes of its stream.
+
+    Raises an EvcodecError that says what is wrong with it.
+    """
     rows, at = unpack_varint(payload, 0, where)
+    if rows * _LEAST_RECORD_BYTES > stream_bytes:
+        raise CorruptDataError(
+            f"{where}: rows of the index: found {rows}, allowed: {stream_bytes // _LEAST_RECORD_BYTES} in a stream this long"
+        )
     if not 1 <= rows <= MAX_INDEX_ROWS:
         raise LimitExceededError(f"{where}: rows of the index: found {rows}, allowed: 1 to {MAX_INDEX_ROWS}")
     index = Index()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -34,11 +35,12 @@ class BytesInput:
     def __init__(self, data: Any) -> None:
         self.name = "bytes"
         self._data = memoryview(data).cast("B")
+        self._closed = False
         self._at = 0
 
     def read_piece(self) -> memoryview:
         """Return the next bytes, none at the end."""
-        piece = self._data[self._at : self._at + PIECE_BYTES]
+        piece = self._open()[self._at : self._at + PIECE_BYTES]
         self._at += len(piece)
         return piece
 
@@ -48,11 +50,16 @@ class BytesInput:
 
     def size(self) -> int:
         """Return the number of bytes."""
-        return len(self._data)
+        return len(self._open())
+
+    def _open(self) -> memoryview:
+        if self._closed:
+            raise InvalidArgumentError(f"{self.name}: found a closed Reader, allowed: an open one")
+        return self._data
 
     def read_at(self, offset: int, size: int) -> memoryview:
         """Return ``size`` bytes from ``offset`` on; raise TruncatedDataError if they are not there."""
-        if offset < 0 or size > len(self._data) - offset:
+        if offset < 0 or size > self.size() - offset:
             raise TruncatedDataError(
                 f"{self.name}, byte {offset}: found {len(self._data)} "
                 f"bytes in all, needed {size} from there on"
@@ -61,11 +68,16 @@ class BytesInput:
 
     def close(self) -> None:
         """Let the buffer go."""
+        self._closed = True
         self._data.release()
 
 
 class FileInput:
-    """A file that can be read anywhere. Safe from several threads: each read seeks under a lock."""
+    """A file that can be read anywhere.
+
+    Safe from several threads. A file that was opened here is read at offsets of its own, so that a process and what it
+    forked may both read; one of the caller's is sought in, under a lock.
+    """
 
     seekable = True
 
@@ -76,6 +88,7 @@ class FileInput:
         self._lock = threading.Lock()
         self._start = 0 if owned else file.tell()
         self._at = 0
+        self._has_pread = owned and hasattr(os, "pread")
 
     def read_piece(self) -> bytes:
         """Return the next bytes, none at the end."""
@@ -89,14 +102,17 @@ class FileInput:
 
     def size(self) -> int:
         """Return the number of bytes that the file has now."""
+        if self._has_pread:
+            return os.fstat(self._descriptor()).st_size
         with self._lock:
             return self._file.seek(0, os.SEEK_END) - self._start
 
     def read_at(self, offset: int, size: int) -> memoryview:
         """Return ``size`` bytes from ``offset`` on; raise TruncatedDataError if they are not there."""
-        if offset < 0 or size > self.size() - offset:  # nothing is allocated for bytes that do not exist
+        there = self.size()
+        if offset < 0 or size > there - offset:  # nothing is allocated for bytes that do not exist
             raise TruncatedDataError(
-                f"{self.name}, byte {offset}: found {self.size()} bytes in all, needed {size} from there on"
+                f"{self.name}, byte {offset}: found {there} bytes in all, needed {size} from there on"
             )
         data = self._read(offset, size)
         if len(data) < size:
@@ -104,9 +120,17 @@ class FileInput:
         return memoryview(data)
 
     def _read(self, offset: int, size: int) -> bytes:
+        if self._has_pread:
+            descriptor = self._descriptor()
+            return _read_fully(lambda done, left: os.pread(descriptor, left, offset + done), size)
         with self._lock:
             self._file.seek(self._start + offset)
-            return _read_fully(self._file, size)
+            return _read_fully(lambda _, left: self._file.read(left), size)
+
+    def _descriptor(self) -> int:
+        if self._file.closed:
+            raise InvalidArgumentError(f"{self.name}: found a closed Reader, allowed: an open one")
+        return self._file.fileno()
 
     def close(self) -> None:
         """Close the file, if it was opened here."""
@@ -141,16 +165,16 @@ class PipeInput:
             self._file.close()
 
 
-def _read_fully(file: BinaryIO, size: int) -> bytes:
-    """Read ``size`` bytes, or all that is left; unbuffered files may give fewer at a time."""
-    data = file.read(size) or b""
+def _read_fully(read: Callable[[int, int], bytes | None], size: int) -> bytes:
+    """Read ``size`` bytes, or all that is left; ``read(done, left)`` may give fewer than ``left``."""
+    data = read(0, size) or b""
     if len(data) in (0, size):
         return data
     pieces = [data]
-    left = size - len(data)
-    while left and (data := file.read(left) or b""):
+    done = len(data)
+    while done < size and (data := read(done, size - done) or b""):
         pieces.append(data)
-        left -= len(data)
+        done += len(data)
     return b"".join(pieces)
 
 

@@ -187,7 +187,7 @@ class Locator:
             raise CorruptDataError(
                 f"byte {record.position}: record type: found {record.type}, allowed: an index before the end"
             )
-        index = unpack_index(record.payload, f"byte {record.position}")
+        index = unpack_index(record.payload, record.position - position, f"byte {record.position}")
         before = header.record_bytes
         without_others = record.sequence == len(index.rows) + 1
         for row in index.rows:

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 
 from .errors import CorruptDataError, EvcodecError, InvalidArgumentError, LimitExceededError
-from .limits import MAX_ELEMENTS, MAX_NESTING
+from .limits import MAX_ELEMENTS, MAX_NESTING, MAX_RECORD_ELEMENTS
 
 # Sizes are bounded where lists are made: a forged length must not allocate. Strings and bytes are bounded by
 # the data itself.
@@ -49,9 +49,39 @@ def unpack(data: bytes | memoryview, where: str) -> Any:
     return values[0]
 
 
+class _Budget:
+    """Counts the elements of all arrays and maps of one record: an empty array is one byte, and sixty in memory."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._left = MAX_RECORD_ELEMENTS
+
+    def _take(self, count: int) -> None:
+        self._left -= count + 1
+        if self._left < 0:
+            raise LimitExceededError(
+                f"{self._where}: elements of all arrays and maps: found more than {MAX_RECORD_ELEMENTS}, "
+                f"allowed: {MAX_RECORD_ELEMENTS}"
+            )
+
+    def take_list(self, items: list[Any]) -> list[Any]:
+        self._take(len(items))
+        return items
+
+    def take_map(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        self._take(len(pairs))
+        return dict(pairs)
+
+
 def unpack_all(data: bytes | memoryview, where: str) -> Iterator[Any]:
     """Yield the values that stand back to back in ``data``; raise CorruptDataError or LimitExceededError."""
-    unpacker = msgpack.Unpacker(max_buffer_size=max(len(data), 1), **_UNPACK_LIMITS)
+    budget = _Budget(where)
+    unpacker = msgpack.Unpacker(
+        max_buffer_size=max(len(data), 1),
+        list_hook=budget.take_list,
+        object_pairs_hook=budget.take_map,
+        **_UNPACK_LIMITS,
+    )
     unpacker.feed(data)
     while unpacker.tell() < len(data):
         at = unpacker.tell()
@@ -65,6 +95,8 @@ def unpack_all(data: bytes | memoryview, where: str) -> Iterator[Any]:
             raise LimitExceededError(
                 f"{where}, byte {at}: nesting: found more than {MAX_NESTING}, allowed: {MAX_NESTING}"
             ) from None
+        except LimitExceededError:
+            raise
         except UnicodeDecodeError as error:
             raise CorruptDataError(f"{where}, byte {at}: string: {error.reason}, allowed: UTF-8") from None
         except (ValueError, TypeError, msgpack.UnpackException) as error:

@@ -113,7 +113,7 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
     OSError
         A path cannot be opened.
     """
-    if mode not in _MODES:
+    if not isinstance(mode, str) or mode not in _MODES:
         raise InvalidArgumentError(
             f"mode: found {mode!r}, allowed: 'w' (replace), 'x' (refuse to replace), 'a' (append)"
         )
@@ -133,6 +133,13 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
             f"mode: found {mode!r} with a file object, allowed: 'w'; a "
             "stream that is written at its end is an append"
         )
+    if fsync:
+        try:
+            target.fileno()
+        except (AttributeError, OSError):
+            raise InvalidArgumentError(
+                f"fsync: found True with {type(target).__name__}, allowed: a file of the system"
+            ) from None
     name = getattr(target, "name", None)
     return Output(
         target, name if isinstance(name, str) else type(target).__name__, None, owned=False, fsync=fsync

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import chain
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from .batch import EventBatch
-from .block import Block
+from .contents import FileContents, PipeContents
 from .entries import Anchor, Context, Entry, Gap, Marker, Payload, Source, UnknownEntry, VideoAnchor
-from .errors import CorruptDataError, EvcodecError, InvalidArgumentError
+from .errors import InvalidArgumentError
 from .framing import RecordType
 from .inputs import PipeInput, open_input
 from .limits import DEFAULT_BLOCK_BYTES
-from .locate import Locator, RecordPlace, read_record
-from .scan import Problem, StreamRecord, StreamScanner
-from .schema import STANDARD_COLUMNS
+from .scan import Problem
+from .schema import STANDARD_COLUMNS, common_dtype
 from .select import Filter, Gatherer, as_int, decode_matching, make_filter, shared_dtype, unknown_columns
-from .wire import Header, unpack_entries
+from .wire import Header
 
 _EntryT = TypeVar("_EntryT", bound=Entry)
-
-
-# What an index states is not trusted for memory: beyond this, arrays grow as blocks are read.
-_MOST_EVENTS_A_BYTE = 64
 
 
 class BlockInfo(NamedTuple):
@@ -81,30 +75,17 @@ class Reader:
             raise InvalidArgumentError(f"on_error: found {on_error!r}, allowed: 'raise', 'skip'")
         if as_int("max_block_bytes", max_block_bytes) < 1:
             raise InvalidArgumentError(f"max_block_bytes: found {max_block_bytes}, allowed: 1 or more")
-        self._skip_damage = on_error == "skip"
-        self._max_block_bytes = max_block_bytes
-        self._problems: list[Problem] = []
-        self._pipe_entries: list[Entry] = []
-        self._pipe_summary = _Summary()
-        self._pipe_records: Iterator[StreamRecord] | None = None
-        self._pipe_done = False
         self._input = open_input(source)
         try:
-            self._open()
+            self._contents = self._open(on_error == "skip", max_block_bytes)
         except BaseException:
             self._input.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self, skip_damage: bool, max_block_bytes: int) -> FileContents | PipeContents:
         if isinstance(self._input, PipeInput):
-            self._scanner = StreamScanner(self._skip_damage)
-            self._pipe_records = self._scan_pipe(self._input)
-            first = next(self._pipe_records, None)
-            self._pipe_records = chain(() if first is None else (first,), self._pipe_records)
-            self._headers = [stream.header for stream in self._scanner.streams] or [Header()]
-            return
-        self._locator = Locator(self._input, self._skip_damage)
-        self._headers = self._locator.headers
+            return PipeContents(self._input, skip_damage, max_block_bytes)
+        return FileContents(self._input, skip_damage, max_block_bytes)
 
     def __enter__(self) -> Reader:
         return self
@@ -123,61 +104,45 @@ class Reader:
     @property
     def metadata(self) -> dict[str, Any]:
         """Session metadata of the first stream."""
-        return self._headers[0].metadata
+        return self._contents.headers[0].metadata
 
     @property
     def governance(self) -> dict[str, Any]:
         """Purpose, policy digest, notice, retention and recipients of the first stream, as far as it states
         them.
         """
-        return self._headers[0].governance
+        return self._contents.headers[0].governance
 
     @property
     def headers(self) -> list[Header]:
         """Header of each stream that was put end to end; on a pipe of each that has come so far."""
-        return list(self._headers)
+        return list(self._contents.headers)
 
     @property
     def problems(self) -> list[Problem]:
         """Damage that reading went on behind, when ``on_error`` is "skip"."""
-        if isinstance(self._input, PipeInput):
-            return self._scanner.problems + self._problems
-        return self._locator.problems() + self._problems
-
-    def _summary(self) -> _Summary:
-        if isinstance(self._input, PipeInput):
-            if not self._pipe_done:
-                raise InvalidArgumentError(
-                    f"{self._input.name}: what a pipe holds is known when it has been read to its end"
-                )
-            return self._pipe_summary
-        found = _Summary()
-        for place in self._locator.places():
-            found.add(place)
-        found.kinds = self._locator.kinds()
-        found.columns = self._locator.columns()
-        return found
+        return self._contents.problems()
 
     def __len__(self) -> int:
         """Return the number of events."""
-        return self._summary().events
+        return self._contents.summary().events
 
     @property
     def start(self) -> int | None:
         """Smallest ``t``, None when there are no events."""
-        return self._summary().t_min
+        return self._contents.summary().t_min
 
     @property
     def stop(self) -> int | None:
         """Largest ``t``, None when there are no events. An event at this time is inside a range only if the
         range stops later.
         """
-        return self._summary().t_max
+        return self._contents.summary().t_max
 
     @property
     def kinds(self) -> dict[int, int]:
         """Number of events by kind, ascending."""
-        return dict(sorted(self._summary().kinds.items()))
+        return dict(sorted(self._contents.summary().kinds.items()))
 
     @property
     def columns(self) -> dict[str, np.dtype]:
@@ -189,23 +154,18 @@ class Reader:
             A column is uint64 in one block and signed in another.
         """
         dtypes: dict[str, set[np.dtype]] = {}
-        for name, dtype in self._summary().columns:
+        for name, dtype in self._contents.summary().columns:
             dtypes.setdefault(name, set()).add(dtype)
         return {name: shared_dtype(name, found) for name, found in dtypes.items()}
 
     @property
     def blocks(self) -> list[BlockInfo]:
         """Where the blocks stand and what they hold, in order."""
-        if isinstance(self._input, PipeInput):
-            raise InvalidArgumentError(
-                f"{self._input.name}: the blocks of a pipe cannot be listed; "
-                "allowed: a path, bytes, a seekable file"
-            )
         return [
             BlockInfo(
                 place.stream, place.position, place.size, place.events, place.t_min, place.t_max, place.kinds
             )
-            for place in self._locator.places()
+            for place in self._contents.places()
             if place.type == RecordType.BLOCK
         ]
 
@@ -215,10 +175,14 @@ class Reader:
 
         A part that several columns share is divided by what each has in it before compression.
         """
+        if isinstance(self._contents, PipeContents):
+            raise InvalidArgumentError(
+                f"{self._contents.name}: found a pipe, allowed: a path, bytes, a seekable file"
+            )
         sizes: Counter[str] = Counter()
-        for block in self._blocks(make_filter(None, None, None, None)):
+        for _, block in self._contents.blocks(make_filter(None, None, None, None)):
             sizes.update(block.column_bytes())
-        sizes["(records)"] = self._seekable().size() - sum(sizes.values())
+        sizes["(records)"] = self._contents.size() - sum(sizes.values())
         return dict(sizes)
 
     # ---- entries ----
@@ -231,24 +195,10 @@ class Reader:
         tells.
         """
         wanted: tuple[type[Entry], ...] = types or (Entry,)
-        if isinstance(self._input, PipeInput):
-            yield from (
-                cast(_EntryT, entry)
-                for entry in list(self._pipe_entries)
-                if isinstance(entry, wanted) and not isinstance(entry, UnknownEntry)
-            )
-            return
         bits = sum(1 << cls.type for cls in types) if types else -1
-        for place in self._locator.places():
-            if place.type != RecordType.ENTRIES or not place.kinds & bits:
-                continue
-            for entry in self._guarded(place.position, self._entries_at, place) or ():
-                if isinstance(entry, wanted) and not isinstance(entry, UnknownEntry):
-                    yield cast(_EntryT, entry)
-        self._locator.raise_damage()
-
-    def _entries_at(self, place: RecordPlace) -> list[Entry]:
-        return unpack_entries(read_record(self._seekable(), place).payload, f"byte {place.position}")
+        for entry in self._contents.entries(bits):
+            if isinstance(entry, wanted) and not isinstance(entry, UnknownEntry):
+                yield cast(_EntryT, entry)
 
     @property
     def sources(self) -> list[Source]:
@@ -320,13 +270,10 @@ class Reader:
             At damage, unless it is skipped.
         """
         chosen = make_filter(columns, kinds, start, stop)
-        stated = sum(place.events for place in self._places(chosen))
-        if not isinstance(self._input, PipeInput):
-            stated = min(stated, _MOST_EVENTS_A_BYTE * self._input.size())
-        gathered = Gatherer(chosen, stated)
-        for block in self._blocks(chosen):
-            self._guarded(0, gathered.add, block)
-        return gathered.finish(self._known_columns())
+        gathered = Gatherer(chosen, self._contents.expected_events(chosen))
+        for position, block in self._contents.blocks(chosen):
+            self._contents.guarded(position, gathered.add, block)
+        return gathered.finish(self._contents.columns())
 
     def batches(
         self,
@@ -341,114 +288,32 @@ class Reader:
         return self._batches(make_filter(columns, kinds, start, stop))
 
     def _batches(self, chosen: Filter) -> Iterator[EventBatch]:
-        found = chosen.columns is None
-        for block in self._blocks(chosen):
-            batch = self._guarded(0, decode_matching, block, chosen)
-            found = found or not unknown_columns(chosen, set(block.dtypes))
+        at_once = isinstance(self._contents, FileContents)
+        dtypes = self._known_dtypes(chosen) if at_once else {}
+        for position, block in self._contents.blocks(chosen):
+            if not at_once:
+                dtypes.update((name, dtype) for name, dtype in block.dtypes.items() if name not in dtypes)
+            batch = self._contents.guarded(position, decode_matching, block, chosen, dtypes)
             if batch is not None and len(batch):
                 yield batch
-        if not found and chosen.columns is not None:
-            known = set(STANDARD_COLUMNS) | {name for name, _ in self._known_columns()}
-            if missing := [name for name in chosen.columns if name not in known]:
-                raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(sorted(known))}")
+        if not at_once:
+            self._known_dtypes(chosen)
 
-    def _known_columns(self) -> Collection[tuple[str, np.dtype]]:
-        return self._pipe_summary.columns if isinstance(self._input, PipeInput) else self._locator.columns()
-
-    def _places(self, chosen: Filter) -> list[RecordPlace]:
-        if isinstance(self._input, PipeInput):
-            return []
-        return [
-            place
-            for place in self._locator.places()
-            if place.type == RecordType.BLOCK and chosen.may_match(place.kinds, place.t_min, place.t_max)
-        ]
-
-    def _blocks(self, chosen: Filter) -> Iterator[Block]:
-        """Yield the blocks that may hold what was asked for, then raise for damage that ended the walk."""
-        if isinstance(self._input, PipeInput):
-            yield from self._pipe_blocks()
-            return
-        for place in self._places(chosen):
-            block = self._guarded(place.position, self._block_at, place)
-            if block is not None:
-                yield block
-        self._locator.raise_damage()
-
-    def _block_at(self, place: RecordPlace) -> Block:
-        record = read_record(self._seekable(), place)
-        block = Block(record.payload, f"byte {place.position}: block", self._max_block_bytes)
-        if (block.events, block.t_min, block.t_max) != (place.events, place.t_min, place.t_max):
-            raise CorruptDataError(
-                f"byte {place.position}: block: found {block.events} events, allowed "
-                f"by the index: {place.events}, at the same times"
-            )
-        return block
-
-    def _seekable(self) -> Any:
-        return self._input
-
-    def _guarded(self, position: int, action: Any, *arguments: Any) -> Any:
-        """Run an action on a block; list its error and return None when damage is skipped."""
-        try:
-            return action(*arguments)
-        except InvalidArgumentError:
-            raise
-        except EvcodecError as error:
-            if not self._skip_damage:
-                raise
-            self._problems.append(Problem(position, str(error)))
-            return None
-
-    # ---- pipes ----
-
-    def _scan_pipe(self, pipe: PipeInput) -> Iterator[StreamRecord]:
-        while piece := pipe.read_piece():
-            yield from self._scanner.feed(piece)
-        self._pipe_done = True
-        yield from self._scanner.finish()
-
-    def _pipe_blocks(self) -> Iterator[Block]:
-        assert self._pipe_records is not None
-        for _, record in self._pipe_records:
-            self._headers = [stream.header for stream in self._scanner.streams]
-            where = f"byte {record.position}"
-            if record.type == RecordType.ENTRIES:
-                self._pipe_entries += (
-                    self._guarded(record.position, unpack_entries, record.payload, where) or []
-                )
-            elif record.type == RecordType.BLOCK:
-                block = self._guarded(
-                    record.position, Block, record.payload, f"{where}: block", self._max_block_bytes
-                )
-                if block is not None:
-                    self._pipe_summary.add_block(block)
-                    yield block
-
-
-class _Summary:
-    """Totals over blocks."""
-
-    def __init__(self) -> None:
-        self.events = 0
-        self.t_min: int | None = None
-        self.t_max: int | None = None
-        self.kinds: Counter[int] = Counter()
-        self.columns: dict[tuple[str, np.dtype], None] = {}
-
-    def add(self, place: Any) -> None:
-        """Add a block, or its place; entries count nothing."""
-        if (isinstance(place, RecordPlace) and place.type != RecordType.BLOCK) or not place.events:
-            return
-        self.events += place.events
-        self.t_min = place.t_min if self.t_min is None else min(self.t_min, place.t_min)
-        self.t_max = place.t_max if self.t_max is None else max(self.t_max, place.t_max)
-
-    def add_block(self, block: Block) -> None:
-        """Add a block with its kinds and columns."""
-        self.add(block)
-        self.kinds.update(block.kinds)
-        self.columns.update(dict.fromkeys(block.dtypes.items()))
+    def _known_dtypes(self, chosen: Filter) -> dict[str, np.dtype]:
+        """Return the dtypes of the columns asked for; raise InvalidArgumentError for one that is nowhere."""
+        if chosen.columns is None:
+            return {}
+        keys = self._contents.columns()
+        if missing := unknown_columns(chosen, {name for name, _ in keys}):
+            known = sorted({*STANDARD_COLUMNS, *(name for name, _ in keys)})
+            raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(known)}")
+        dtypes: dict[str, np.dtype] = {}
+        for name in chosen.columns:
+            found = {dtype for known_name, dtype in keys if known_name == name}
+            if found:
+                # Where blocks have no dtype in common each gives its own, and zeros are of the smallest.
+                dtypes[name] = common_dtype(found) or min(found, key=str)
+        return dtypes
 
 
 def decode(data: Any) -> EventBatch:

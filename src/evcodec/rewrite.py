@@ -12,8 +12,9 @@ from typing import BinaryIO
 import numpy as np
 
 from .batch import EventBatch
-from .block import Block, Level, group_of
+from .block import Block, group_of
 from .emitter import StreamEmitter
+from .encoding import Level
 from .entries import type_number
 from .framing import Record, RecordType
 from .limits import MAX_COLUMNS

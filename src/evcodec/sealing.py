@@ -60,6 +60,8 @@ class _Weighed(NamedTuple):
 _Item = _Live | _Bulk | _Wake | _Flush | _Weighed
 # An item of the queue takes memory however few events it holds.
 _LEAST_WEIGHT = 8
+# Entries that take as much memory as this many events do not wait for their block.
+_MOST_ENTRIES_WEIGHT = 131_072
 
 
 class Sealer:
@@ -115,6 +117,7 @@ class Sealer:
         self._pending_events = 0
         self._pending_dtypes: dict[str, np.dtype] = {}
         self._entries: list[Entry] = []
+        self._entries_weight = 0
         self._deadline: float | None = None
         self.small_blocks = 0
         self.error: WriteFailedError | None = None
@@ -242,6 +245,9 @@ class Sealer:
         elif isinstance(item, _Weighed):
             self._taken(item.weight)
             self._entries.append(item.entry)
+            self._entries_weight += item.weight
+            if self._entries_weight > _MOST_ENTRIES_WEIGHT:
+                self._write_entries()
         return True
 
     def _taken(self, weight: int) -> None:
@@ -287,14 +293,14 @@ class Sealer:
         if self._entries:
             self._emitter.entries(self._entries)
             self._entries.clear()
+            self._entries_weight = 0
 
     def _seal_all(self) -> None:
         wrote = bool(self._pending or self._entries)
         if self._pending:
             self._seal(self._pending_events)
         self._write_entries()
-        # An append may have come between a hand-over and this, its wake before: then the deadline stands.
-        if not self._recorded():
-            self._deadline = None
+        # An append may have come between a hand-over and this, and its wake been dealt with before.
+        self._deadline = time.monotonic() + self._seal_after_s if self._recorded() else None
         if wrote:
             self._output.sync()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .batch import EventBatch
 from .block import Block
-from .errors import InvalidArgumentError
-from .schema import STANDARD_COLUMNS, column_order, common_dtype
+from .errors import EvcodecError, InvalidArgumentError, UnsupportedVersionError
+from .schema import STANDARD_COLUMNS, ColumnGroup, column_order, common_dtype
 
 
 class Filter(NamedTuple):
@@ -39,6 +39,10 @@ class Filter(NamedTuple):
 
     def rows(self, block: Block, arrays: dict[str, np.ndarray]) -> np.ndarray:
         """Return a mask of the events that were asked for."""
+        if ColumnGroup.POINTER in block.encrypted_groups:
+            raise UnsupportedVersionError(
+                "block: found kinds and times encrypted, allowed in this version: to be asked for whole blocks"
+            )
         mask = np.ones(block.events, bool)
         if self.kinds is not None:
             allowed = np.zeros(256, bool)
@@ -64,11 +68,16 @@ def make_filter(
         raise InvalidArgumentError(
             f"columns: found the string {columns!r}, allowed: several names, such as ({columns!r},)"
         )
-    names = None if columns is None else tuple(dict.fromkeys(columns))
+    try:
+        names = None if columns is None else tuple(dict.fromkeys(columns))
+        kinds = (kinds,) if isinstance(kinds, (int, np.integer)) else kinds
+        kinds = None if kinds is None else tuple(kinds)
+    except TypeError as error:
+        raise InvalidArgumentError(
+            f"columns, kinds: {error}, allowed: collections of names and of integers"
+        ) from None
     if names is not None and not all(isinstance(name, str) for name in names):
         raise InvalidArgumentError("columns: allowed: names of columns")
-    if isinstance(kinds, (int, np.integer)):
-        kinds = (int(kinds),)
     wanted = None if kinds is None else frozenset(as_int("kinds", kind) for kind in kinds)
     if wanted and not (min(wanted) >= 0 and max(wanted) <= 255):
         raise InvalidArgumentError(f"kinds: found {sorted(wanted)}, allowed: 0 to 255")
@@ -106,19 +115,25 @@ def unknown_columns(chosen: Filter, known: Collection[str]) -> list[str]:
     return [name for name in chosen.columns or () if name not in known and name not in STANDARD_COLUMNS]
 
 
-def _with_missing(chosen: Filter, arrays: dict[str, np.ndarray], length: int) -> EventBatch:
-    """Return a batch of the columns asked for, in that order; standard ones that are missing are zero."""
+def _with_missing(
+    chosen: Filter, arrays: dict[str, np.ndarray], length: int, dtypes: Mapping[str, np.dtype]
+) -> EventBatch:
+    """Return a batch of the columns asked for, in that order; those that are missing are zero.
+
+    ``dtypes`` has the dtypes of the stream's columns; others are standard ones.
+    """
     if chosen.columns is not None:
+        known = {name: column.dtype for name, column in STANDARD_COLUMNS.items()} | dict(dtypes)
         arrays = {
-            name: arrays[name] if name in arrays else np.zeros(length, STANDARD_COLUMNS[name].dtype)
+            name: arrays[name] if name in arrays else np.zeros(length, known[name])
             for name in chosen.columns
-            if name in arrays or name in STANDARD_COLUMNS
+            if name in arrays or name in known
         }
     return EventBatch._from_arrays(arrays, length)
 
 
-def decode_matching(block: Block, chosen: Filter) -> EventBatch:
-    """Return the events of a block that were asked for."""
+def decode_matching(block: Block, chosen: Filter, dtypes: Mapping[str, np.dtype]) -> EventBatch:
+    """Return the events of a block that were asked for; ``dtypes`` has those of the stream's columns."""
     if (
         not chosen.may_match(sum(1 << min(kind, 63) for kind in block.kinds), block.t_min, block.t_max)
         or not block.events
@@ -126,12 +141,12 @@ def decode_matching(block: Block, chosen: Filter) -> EventBatch:
         return EventBatch()
     names = chosen.columns_of(block)
     if chosen.passes_whole(block):
-        return _with_missing(chosen, block.decode(names), block.events)
+        return _with_missing(chosen, block.decode(names), block.events, dtypes)
     extra: list[str] = [name for name in ("t", "kind") if name in block.dtypes and name not in names]
     arrays = block.decode(names + extra)
     rows = chosen.rows(block, arrays)
     length = int(np.count_nonzero(rows))
-    return _with_missing(chosen, {name: arrays[name][rows] for name in names}, length)
+    return _with_missing(chosen, {name: arrays[name][rows] for name in names}, length, dtypes)
 
 
 class Gatherer:
@@ -156,7 +171,7 @@ class Gatherer:
         if chosen.passes_whole(block) and self._length + block.events <= self._capacity:
             self._decode_in_place(block)
         else:
-            batch = decode_matching(block, chosen)
+            batch = decode_matching(block, chosen, {})
             self._reserve(self._length + len(batch))
             for name, array in self._arrays.items():
                 array[self._length : self._length + len(batch)] = batch.columns.get(name, 0)
@@ -170,7 +185,13 @@ class Gatherer:
             for name in names
             if self._arrays[name].dtype == block.dtypes[name]
         }
-        for name, array in block.decode(names, out, self._zeroed).items():
+        try:
+            decoded = block.decode(names, out, self._zeroed)
+        except EvcodecError:
+            for name in self._zeroed & out.keys():  # the next block relies on finding zeros here
+                self._arrays[name][self._length : stop] = 0
+            raise
+        for name, array in decoded.items():
             if name not in out:
                 self._arrays[name][self._length : stop] = array
         for name in self._arrays.keys() - self._zeroed - set(names):
@@ -217,4 +238,4 @@ class Gatherer:
             name: array[:length] if 2 * length >= len(array) else array[:length].copy()
             for name, array in sorted(self._arrays.items(), key=lambda item: column_order(item[0]))
         }
-        return _with_missing(self._chosen, arrays, length)
+        return _with_missing(self._chosen, arrays, length, {})

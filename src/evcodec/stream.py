@@ -9,17 +9,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .block import Block, level_of
+from .block import Block
 from .emitter import StreamEmitter
+from .encoding import level_of
 from .entries import Entry, Gap, type_number
 from .errors import CorruptDataError, EvcodecError, InvalidArgumentError
 from .framing import Record, RecordType
 from .index import Index, unpack_index
 from .inputs import PipeInput, open_input
+from .limits import DEFAULT_BLOCK_EVENTS
 from .rewrite import replacing, rewrite
 from .scan import Problem, StreamRecord, StreamScanner
 from .wire import unpack_entries
-from .writer import DEFAULT_BLOCK_EVENTS
 
 Progress = Callable[[int], object]
 
@@ -114,7 +115,7 @@ class _Checker:
             self._defined.add((entry.type, index))
 
     def _check_index(self, record: Record, where: str) -> None:
-        index = unpack_index(record.payload, where)
+        index = unpack_index(record.payload, record.position - self._start, where)
         for number, (stated, found) in enumerate(zip(index.rows, self._index.rows, strict=False)):
             if stated != found:
                 self._problem(

@@ -9,40 +9,38 @@ import warnings
 import weakref
 from collections.abc import Mapping
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from ._recorder import EventRecorder
 from .batch import EventBatch, check_column_name
-from .block import Level, level_of
 from .emitter import StreamEmitter
-from .entries import Anchor, Context, Entry, Gap, GapReason, Marker, Payload, Source, VideoAnchor
+from .encoding import Level, level_of
+from .entries import Context, Entry, Gap, GapReason, Payload, Source
+from .entry_methods import EntryMethods
 from .errors import EvcodecError, InvalidArgumentError, LimitExceededError, WriteFailedError
 from .inputs import FileInput
-from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS
+from .limits import DEFAULT_BLOCK_EVENTS, MAX_BLOCK_EVENTS, MAX_COLUMNS
+from .oneshot import header_of
 from .outputs import open_output
-from .resume import Definitions, Resumed, resume
+from .resume import Resumed, resume
 from .rewrite import replacing, rewrite
 from .schema import common_dtype
 from .sealing import Sealer
-from .version import __version__
-from .wire import Header, copied, pack_entry, pack_header
+from .wire import Header, copied, pack_entry
 
-DEFAULT_BLOCK_EVENTS = 131_072
 DEFAULT_QUEUE_EVENTS = 2**20
 # All columns of single events may come to stand in one block, with t, kind and those that every event has.
 _MOST_LIVE_COLUMNS = MAX_COLUMNS - 2
 _RECORDED = frozenset(("x", "y", "code", "dx", "dy"))
 # What an event takes in the queue, about: to weigh entries against events.
 _BYTES_AN_EVENT = 32
-_WRITER_NAME = f"evcodec {__version__}"
 
 
-class Writer(EventRecorder):
+class Writer(EntryMethods, EventRecorder):
     """Writes one stream.
 
     Parameters
@@ -110,13 +108,17 @@ class Writer(EventRecorder):
         self._level = level_of(level)
         _check_range("block_events", block_events, 1, MAX_BLOCK_EVENTS)
         _check_range("queue_events", queue_events, 1, None)
-        if not isinstance(flush_interval_s, (int, float)) or not 0 < flush_interval_s <= 3600:
+        if (
+            not isinstance(flush_interval_s, (int, float))
+            or isinstance(flush_interval_s, bool)
+            or not 0 < flush_interval_s <= 3600
+        ):
             raise InvalidArgumentError(
                 f"flush_interval_s: found {flush_interval_s!r}, allowed: above 0, up to 3600"
             )
         if on_full not in ("block", "drop"):
             raise InvalidArgumentError(f"on_full: found {on_full!r}, allowed: 'block', 'drop'")
-        header = _header_of(metadata, governance)
+        header = header_of(metadata, governance)
         self._block_events = block_events
         self._drops = on_full == "drop"
         self._merge_on_close = merge_on_close
@@ -343,72 +345,6 @@ class Writer(EventRecorder):
             self._hand_over()
             self._sealer.put_entry(replace(entry, position=self._handed_events), weight)
 
-    def source(self, name: str, **properties: Any) -> int:
-        """Return the index of the source with this name and these properties, for the ``source`` column.
-
-        It is defined if need be. Errors as in `add`.
-        """
-        with self._order:
-            entry = Source(index=self._sources.next_index, name=name, properties=properties)
-            return self._define_once(self._sources, entry)
-
-    def context(self, context_type: str, value: Any) -> int:
-        """Return the index of the context with this type and value, defined if need be.
-
-        Types that evcodec knows are device, window, application, element, display and layout; any other will
-        do. Errors as in `add`.
-        """
-        with self._order:
-            entry = Context(index=self._contexts.next_index, context_type=context_type, value=value)
-            return self._define_once(self._contexts, entry)
-
-    def _define_once(self, known: Definitions, entry: Source | Context) -> int:
-        found = known.index_of(entry)
-        if found is None:
-            self.add(entry)
-        return found or entry.index
-
-    def gap(
-        self, reason: int, t0: int, t1: int, *, source: int | None = None, lost: int | None = None
-    ) -> None:
-        """Record that nothing was recorded in [t0, t1), and why (a `GapReason`); errors as in `add`."""
-        self.add(Gap(reason=reason, t0=t0, t1=t1, source=source, lost=lost))
-
-    def anchor(
-        self,
-        t: int,
-        wall_ns: int,
-        *,
-        clock: str | None = None,
-        boot_id: str | None = None,
-        suspended_ns: int | None = None,
-    ) -> None:
-        """Record that the session clock showed ``t`` when the wall clock showed ``wall_ns`` ns since 1970;
-        errors as in `add`.
-        """
-        self.add(Anchor(t=t, wall_ns=wall_ns, clock=clock, boot_id=boot_id, suspended_ns=suspended_ns))
-
-    def video_anchor(
-        self, t: int, pts: int, *, time_base: tuple[int, int] = (1, 1_000_000_000), uri: str | None = None
-    ) -> None:
-        """Record that a video showed ``pts``, in units of ``time_base`` seconds, at ``t``; errors as in
-        `add`.
-        """
-        self.add(VideoAnchor(t=t, pts=pts, time_base=time_base, uri=uri))
-
-    def marker(self, t: int, name: str, data: Any = None) -> None:
-        """Name the instant ``t``; errors as in `add`."""
-        self.add(Marker(t=t, name=name, data=data))
-
-    def payload(self, payload_type: str, data: Any, *, t: int) -> int:
-        """Append text or another rare payload and return its index, for the ``payload`` column; errors as in
-        `add`.
-        """
-        with self._order:
-            index = self._payload_count + 1
-            self.add(Payload(index=index, t=t, payload_type=payload_type, data=data))
-            return index
-
     # ---- end ----
 
     def flush(self) -> None:
@@ -479,15 +415,6 @@ class Writer(EventRecorder):
         self._stop()
 
 
-def _header_of(metadata: Mapping[str, Any] | None, governance: Mapping[str, Any] | None) -> Header:
-    """Return a header; raise InvalidArgumentError for what it cannot carry."""
-    header = Header(
-        cast(dict[str, Any], metadata or {}), cast(dict[str, Any], governance or {}), _WRITER_NAME
-    )
-    pack_header(header)
-    return header
-
-
 def _check_range(name: str, value: Any, low: int, high: int | None) -> None:
     if (
         not isinstance(value, int)
@@ -514,30 +441,6 @@ def _warn_unmerged(path: Path, reason: str) -> None:
     warnings.warn(
         f"{path}: small blocks were not merged: {reason}; the stream is whole", RuntimeWarning, stacklevel=4
     )
-
-
-def encode(
-    batch: EventBatch,
-    level: str = "balanced",
-    metadata: Mapping[str, Any] | None = None,
-    governance: Mapping[str, Any] | None = None,
-) -> bytes:
-    """Return a whole stream that holds the events of a batch; the arguments and errors are those of
-    `Writer`.
-    """
-    chosen = level_of(level)
-    if not isinstance(batch, EventBatch):
-        raise InvalidArgumentError(f"batch: found {type(batch).__name__}, allowed: EventBatch")
-    if len(batch.columns) > MAX_COLUMNS:
-        raise InvalidArgumentError(f"batch: found {len(batch.columns)} columns, allowed: {MAX_COLUMNS}")
-    out = BytesIO()
-    emitter = StreamEmitter(out.write, chosen, _header_of(metadata, governance))
-    if batch.columns:
-        for start in range(0, max(len(batch), 1), DEFAULT_BLOCK_EVENTS):
-            piece = batch[start : start + DEFAULT_BLOCK_EVENTS]
-            emitter.block({name: np.ascontiguousarray(values) for name, values in piece.columns.items()})
-    emitter.end()
-    return out.getvalue()
 
 
 _open_writers: weakref.WeakSet[Writer] = weakref.WeakSet()

@@ -1,0 +1,258 @@
+"""What a Reader reads from: a seekable input by its index, or a pipe as it comes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import ParamSpec, Protocol, TypeVar
+
+import numpy as np
+
+from .block import Block
+from .entries import Entry
+from .errors import CorruptDataError, EvcodecError, InvalidArgumentError
+from .framing import RecordType
+from .inputs import BytesInput, FileInput, PipeInput
+from .locate import Locator, RecordPlace, read_record
+from .scan import Problem, StreamRecord, StreamScanner
+from .select import Filter
+from .wire import Header, unpack_entries
+
+# What an index states is not trusted for memory: beyond this, arrays grow as blocks are read.
+_MOST_EVENTS_A_BYTE = 64
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+ColumnKeys = dict[tuple[str, np.dtype], None]
+
+
+class Summary:
+    """Totals over blocks."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.t_min: int | None = None
+        self.t_max: int | None = None
+        self.kinds: Counter[int] = Counter()
+        self.columns: ColumnKeys = {}
+
+    def add(self, block: Block | RecordPlace) -> None:
+        """Add the events and the times of a block."""
+        if not block.events:
+            return
+        self.events += block.events
+        self.t_min = block.t_min if self.t_min is None else min(self.t_min, block.t_min)
+        self.t_max = block.t_max if self.t_max is None else max(self.t_max, block.t_max)
+
+
+class Contents(Protocol):
+    """What both have."""
+
+    name: str
+    headers: list[Header]
+
+    def problems(self) -> list[Problem]:
+        """Return the damage that was skipped."""
+
+    def summary(self) -> Summary:
+        """Return the totals; raise InvalidArgumentError on a pipe that has not been read to its end."""
+
+    def columns(self) -> ColumnKeys:
+        """Return name and dtype of all columns; of those that have come so far on a pipe."""
+
+    def places(self) -> list[RecordPlace]:
+        """Return the places of all blocks and entries; raise InvalidArgumentError on a pipe."""
+
+    def expected_events(self, chosen: Filter) -> int:
+        """Return the most events to make room for at once."""
+
+    def blocks(self, chosen: Filter) -> Iterator[tuple[int, Block]]:
+        """Yield position and block of each that may match, then raise for damage that ended the data."""
+
+    def entries(self, type_bits: int) -> Iterator[Entry]:
+        """Yield the entries of records that may have one of these types."""
+
+    def guarded(
+        self,
+        position: int,
+        action: Callable[_Arguments, _Result],
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> _Result | None:
+        """Run an action on a record; list its error and return None when damage is skipped."""
+
+
+class _Guard:
+    """Raises, or lists what was skipped."""
+
+    def __init__(self, skip_damage: bool) -> None:
+        self._skip_damage = skip_damage
+        self._skipped: dict[Problem, None] = {}  # each once, however often it is read
+
+    def guarded(
+        self,
+        position: int,
+        action: Callable[_Arguments, _Result],
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> _Result | None:
+        """Run an action on a record; list its error and return None when damage is skipped."""
+        try:
+            return action(*args, **kwargs)
+        except InvalidArgumentError:
+            raise
+        except EvcodecError as error:
+            if not self._skip_damage:
+                raise
+            self._skipped[Problem(position, str(error))] = None
+            return None
+
+
+class FileContents(_Guard):
+    """Streams in a seekable input."""
+
+    def __init__(self, source: BytesInput | FileInput, skip_damage: bool, max_block_bytes: int) -> None:
+        super().__init__(skip_damage)
+        self.name = source.name
+        self._source = source
+        self._max_block_bytes = max_block_bytes
+        self._locator = Locator(source, skip_damage)
+        self.headers = self._locator.headers
+
+    def problems(self) -> list[Problem]:
+        """Return the damage that was skipped, by position."""
+        return sorted({*self._locator.problems(), *self._skipped})
+
+    def summary(self) -> Summary:
+        """Return the totals."""
+        found = Summary()
+        for place in self._locator.places():
+            if place.type == RecordType.BLOCK:
+                found.add(place)
+        found.kinds = self._locator.kinds()
+        found.columns = self._locator.columns()
+        return found
+
+    def columns(self) -> ColumnKeys:
+        """Return name and dtype of all columns."""
+        return self._locator.columns()
+
+    def places(self) -> list[RecordPlace]:
+        """Return the places of all blocks and entries."""
+        return self._locator.places()
+
+    def _matching(self, chosen: Filter) -> list[RecordPlace]:
+        return [
+            place
+            for place in self._locator.places()
+            if place.type == RecordType.BLOCK and chosen.may_match(place.kinds, place.t_min, place.t_max)
+        ]
+
+    def expected_events(self, chosen: Filter) -> int:
+        """Return the events of the blocks that may match, as far as the data can hold them."""
+        stated = sum(place.events for place in self._matching(chosen))
+        return min(stated, _MOST_EVENTS_A_BYTE * self._source.size())
+
+    def blocks(self, chosen: Filter) -> Iterator[tuple[int, Block]]:
+        """Yield position and block of each that may match, then raise for damage that ended the walk."""
+        for place in self._matching(chosen):
+            block = self.guarded(place.position, self._block_at, place)
+            if block is not None:
+                yield place.position, block
+        self._locator.raise_damage()
+
+    def _block_at(self, place: RecordPlace) -> Block:
+        record = read_record(self._source, place)
+        block = Block(record.payload, f"byte {place.position}: block", self._max_block_bytes)
+        if (block.events, block.t_min, block.t_max) != (place.events, place.t_min, place.t_max):
+            raise CorruptDataError(
+                f"byte {place.position}: block: found {block.events} events, "
+                f"allowed by the index: {place.events}, at the same times"
+            )
+        return block
+
+    def entries(self, type_bits: int) -> Iterator[Entry]:
+        """Yield the entries of records that may have one of these types, then raise as `blocks` does."""
+        for place in self._locator.places():
+            if place.type == RecordType.ENTRIES and place.kinds & type_bits:
+                yield from self.guarded(place.position, self._entries_at, place) or ()
+        self._locator.raise_damage()
+
+    def _entries_at(self, place: RecordPlace) -> list[Entry]:
+        return unpack_entries(read_record(self._source, place).payload, f"byte {place.position}")
+
+    def size(self) -> int:
+        """Return the bytes of the data."""
+        return self._source.size()
+
+
+class PipeContents(_Guard):
+    """Streams that come in order, once."""
+
+    def __init__(self, source: PipeInput, skip_damage: bool, max_block_bytes: int) -> None:
+        super().__init__(skip_damage)
+        self.name = source.name
+        self._max_block_bytes = max_block_bytes
+        self._scanner = StreamScanner(skip_damage)
+        self._entries: list[Entry] = []
+        self._summary = Summary()
+        self._ended = False
+        records = self._scan(source)
+        first = next(records, None)  # what the stream says of itself is known at once
+        self._records = chain(() if first is None else (first,), records)
+
+    @property
+    def headers(self) -> list[Header]:
+        """Header of each stream that has come so far."""
+        return [stream.header for stream in self._scanner.streams] or [Header()]
+
+    def problems(self) -> list[Problem]:
+        """Return the damage that was skipped, by position."""
+        return sorted({*self._scanner.problems, *self._skipped})
+
+    def summary(self) -> Summary:
+        """Return the totals; raise InvalidArgumentError before the end."""
+        if not self._ended:
+            raise InvalidArgumentError(
+                f"{self.name}: found a pipe that has not been read to its end, allowed: totals behind its end"
+            )
+        return self._summary
+
+    def columns(self) -> ColumnKeys:
+        """Return name and dtype of the columns that have come so far."""
+        return self._summary.columns
+
+    def places(self) -> list[RecordPlace]:
+        """Raise InvalidArgumentError: nothing of a pipe can be read again."""
+        raise InvalidArgumentError(f"{self.name}: found a pipe, allowed: a path, bytes, a seekable file")
+
+    def expected_events(self, chosen: Filter) -> int:
+        """Return 0: nobody knows."""
+        return 0
+
+    def _scan(self, source: PipeInput) -> Iterator[StreamRecord]:
+        while piece := source.read_piece():
+            yield from self._scanner.feed(piece)
+        self._ended = True
+        yield from self._scanner.finish()
+
+    def blocks(self, chosen: Filter) -> Iterator[tuple[int, Block]]:
+        """Yield position and block of each as it comes, whatever is in it; keep the entries on the way."""
+        for _, record in self._records:
+            where = f"byte {record.position}"
+            if record.type == RecordType.ENTRIES:
+                self._entries += self.guarded(record.position, unpack_entries, record.payload, where) or []
+            elif record.type == RecordType.BLOCK:
+                block = self.guarded(
+                    record.position, Block, record.payload, f"{where}: block", self._max_block_bytes
+                )
+                if block is not None:
+                    self._summary.add(block)
+                    self._summary.kinds.update(block.kinds)
+                    self._summary.columns.update(dict.fromkeys(block.dtypes.items()))
+                    yield record.position, block
+
+    def entries(self, type_bits: int) -> Iterator[Entry]:
+        """Yield the entries that have come so far."""
+        return iter(list(self._entries))

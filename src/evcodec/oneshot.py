@@ -1,0 +1,51 @@
+"""A whole stream in memory, and the header that a Writer gives one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from .batch import EventBatch
+from .emitter import StreamEmitter
+from .encoding import level_of
+from .errors import InvalidArgumentError
+from .limits import DEFAULT_BLOCK_EVENTS, MAX_COLUMNS
+from .version import __version__
+from .wire import Header, pack_header
+
+_WRITER_NAME = f"evcodec {__version__}"
+
+
+def header_of(metadata: Mapping[str, Any] | None, governance: Mapping[str, Any] | None) -> Header:
+    """Return a header; raise InvalidArgumentError for what it cannot carry."""
+    header = Header(
+        cast(dict[str, Any], metadata or {}), cast(dict[str, Any], governance or {}), _WRITER_NAME
+    )
+    pack_header(header)
+    return header
+
+
+def encode(
+    batch: EventBatch,
+    level: str = "balanced",
+    metadata: Mapping[str, Any] | None = None,
+    governance: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return a whole stream that holds the events of a batch; the arguments and errors are those of
+    `Writer`.
+    """
+    chosen = level_of(level)
+    if not isinstance(batch, EventBatch):
+        raise InvalidArgumentError(f"batch: found {type(batch).__name__}, allowed: EventBatch")
+    if len(batch.columns) > MAX_COLUMNS:
+        raise InvalidArgumentError(f"batch: found {len(batch.columns)} columns, allowed: {MAX_COLUMNS}")
+    records: list[bytes] = []
+    emitter = StreamEmitter(records.append, chosen, header_of(metadata, governance))
+    if batch.columns:
+        for start in range(0, max(len(batch), 1), DEFAULT_BLOCK_EVENTS):
+            piece = batch[start : start + DEFAULT_BLOCK_EVENTS]
+            emitter.block({name: np.ascontiguousarray(values) for name, values in piece.columns.items()})
+    emitter.end()
+    return b"".join(records)
