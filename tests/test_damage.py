@@ -299,7 +299,7 @@ def test_a_record_that_is_missing_repeated_or_moved_is_seen():
         assert not verify(damaged).ok
     with Reader(b"".join(without), on_error="skip") as reader:
         assert_same(reader.read(), third)
-        assert any("1 records are missing" in problem.message for problem in reader.problems)
+        assert any("1 record is missing" in problem.message for problem in reader.problems)
 
 
 def test_an_index_that_promises_too_much_takes_no_memory():

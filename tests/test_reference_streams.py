@@ -165,7 +165,9 @@ def used() -> Counter[Any]:
 
 # What the encoder never finds the shortest; the hand-made vectors hold it. Second differences in runs are shorter
 # under another transform, a token of a byte is the byte, and a dictionary of bytes saves nothing on second differences.
-NEVER_CHOSEN = {(width, 2, 4) for width in (8, 16, 32, 64)} | {(8, t, layout) for t in range(3) for layout in (2, 3)}
+NEVER_CHOSEN = {(width, 2, 4) for width in (8, 16, 32, 64)} | {
+    (8, t, layout) for t in range(3) for layout in (2, 3)
+}
 CELLS = [(w, t, layout) for w in (8, 16, 32, 64) for t in range(3) for layout in range(5)]
 
 

@@ -128,24 +128,25 @@ def rewrite(
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Give a file that takes the place of ``path`` when the block ends well, and vanishes when it does not.
 
-    Whatever happens, ``path`` is the old file or the new one, whole: the new one is on the device before it
-    takes the name.
+    Whatever happens, ``path`` is the old file or the new one, whole: the new one is on the device before it takes the
+    name. A link stays a link. An OSError names ``path``, not the file that was to take its place.
     """
-    path = Path(os.path.realpath(path))  # a link stays a link
+    real = Path(os.path.realpath(path))
+    name = ""
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from None  # the name that the user knows
-    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{real.name}.", suffix=".part", dir=real.parent)
         with open(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
+        mode = real.stat().st_mode if real.exists() else 0o666 & ~_umask()
         os.chmod(name, mode & 0o777)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+        os.replace(name, real)
+    except BaseException as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and str(error.filename or name).endswith(".part"):
+            raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
 
 

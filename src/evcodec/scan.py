@@ -141,11 +141,13 @@ class StreamScanner:
         expected, stream.next_sequence = stream.next_sequence, (record.sequence + 1) & 0xFFFFFFFF
         if record.sequence != expected:
             missing = (record.sequence - expected) & 0xFFFFFFFF
-            note = f"; {missing} records are missing" if missing < 0x80000000 else "; the order was changed"
+            note = f"{missing} records are missing" if missing > 1 else "1 record is missing"
+            if missing >= 0x80000000:
+                note = "the order was changed"
             self._report(
                 CorruptDataError(
                     f"byte {record.position}: sequence number: found "
-                    f"{record.sequence}, allowed: {expected}{note}"
+                    f"{record.sequence}, allowed: {expected}; {note}"
                 ),
                 record.position,
             )
