@@ -18,5 +18,6 @@ if __name__ == "__main__":
     for level in ("fast", "balanced", "small"):
         data = encode(batch, level=level)
         back = decode(data)
-        assert back.equals(batch) and back["tilt"].dtype == np.int8
+        assert back.equals(batch)
+        assert back["tilt"].dtype == np.int8
         print(f"{level}: {len(data) / n:.2f} bytes an event")

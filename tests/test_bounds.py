@@ -91,7 +91,9 @@ def test_a_skipped_block_leaves_nothing_in_the_next() -> None:
     with Reader(bytes(data), on_error="skip") as reader:
         for _ in range(2):
             found = reader.read()
-            assert len(found) == n and not found.x.any() and found.code.tolist() == clean[n:].code.tolist()
+            assert len(found) == n
+            assert not found.x.any()
+            assert found.code.tolist() == clean[n:].code.tolist()
         assert [problem.position for problem in reader.problems] == [block.position]
 
 
