@@ -271,21 +271,66 @@ cdef class EventRecorder:
         self._append(0, as_int64(t, "t"), as_int64(x, "x"), as_int64(y, "y"), 0, 0, 0, None)
 
     def button(self, t, code, down, x, y):
-        """Record that button ``code`` went down, or up where ``down`` is false, at (x, y); errors as in
-        `move`.
+        """Record that a button went down or up.
+
+        Parameters
+        ----------
+        t : int
+            ns on the session's monotonic clock.
+        code : int
+            Which button: 1 left, 2 right, 3 middle, or as the source has it.
+        down : bool
+            Down, or up.
+        x, y : int
+            Position, as in `move`.
+
+        Raises
+        ------
+        InvalidArgumentError, WriteFailedError
+            As in `move`.
         """
         self._append(
             1 if down else 2, as_int64(t, "t"), as_int64(x, "x"), as_int64(y, "y"), as_int64(code, "code"), 0, 0, None
         )
 
     def scroll(self, t, dx, dy, x, y):
-        """Record a scroll by (dx, dy), in 1/120 of a notch, at (x, y); errors as in `move`."""
+        """Record that the wheel, or what stands for one, was turned.
+
+        Parameters
+        ----------
+        t : int
+            ns on the session's monotonic clock.
+        dx, dy : int
+            1/120 of a notch, to the right and up.
+        x, y : int
+            Position, as in `move`.
+
+        Raises
+        ------
+        InvalidArgumentError, WriteFailedError
+            As in `move`.
+        """
         self._append(
             3, as_int64(t, "t"), as_int64(x, "x"), as_int64(y, "y"), 0, as_int64(dx, "dx"), as_int64(dy, "dy"), None
         )
 
     def key(self, t, code, down):
-        """Record that key ``code`` went down, or up where ``down`` is false; errors as in `move`."""
+        """Record that a key went down or up.
+
+        Parameters
+        ----------
+        t : int
+            ns on the session's monotonic clock.
+        code : int
+            Which key, as the source has it: a scancode or a virtual key.
+        down : bool
+            Down, or up.
+
+        Raises
+        ------
+        InvalidArgumentError, WriteFailedError
+            As in `move`.
+        """
         self._append(4 if down else 5, as_int64(t, "t"), 0, 0, as_int64(code, "code"), 0, 0, None)
 
     def event(self, kind, t, **columns):

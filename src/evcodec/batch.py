@@ -105,7 +105,14 @@ class EventBatch:
     def concat(cls, batches: Iterable[EventBatch]) -> EventBatch:
         """Join batches in order; a column that some of them lack is zero there.
 
-        Columns of different dtypes get the smallest dtype that holds all their values.
+        Parameters
+        ----------
+        batches : iterable of EventBatch
+
+        Returns
+        -------
+        EventBatch
+            Of copies. Columns of different dtypes get the smallest dtype that holds all their values.
 
         Raises
         ------
@@ -184,6 +191,11 @@ class EventBatch:
     def equals(self, other: object) -> bool:
         """Tell whether ``other`` holds the same events.
 
+        Parameters
+        ----------
+        other : object
+            Whatever is no EventBatch is not equal.
+
         Lengths, values and dtypes must be equal. A column that only one of the two has must be zero
         throughout, since a column that is missing means zeros.
         """
@@ -201,6 +213,10 @@ class EventBatch:
 
     def select(self, names: Sequence[str]) -> EventBatch:
         """Return a batch of the named columns only; a standard column that is missing reads as zeros.
+
+        Parameters
+        ----------
+        names : sequence of str
 
         Raises
         ------

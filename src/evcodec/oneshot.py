@@ -33,8 +33,19 @@ def encode(
     metadata: Mapping[str, Any] | None = None,
     governance: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return a whole stream that holds the events of a batch; the arguments and errors are those of
-    `Writer`.
+    """Return a whole stream that holds the events of a batch.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    level : {"fast", "balanced", "small"}
+    metadata, governance : mapping, optional
+        As in `Writer`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        An argument is outside of what is allowed.
     """
     chosen = level_of(level)
     if not isinstance(batch, EventBatch):

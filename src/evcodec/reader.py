@@ -282,8 +282,23 @@ class Reader:
         start: int | None = None,
         stop: int | None = None,
     ) -> Iterator[EventBatch]:
-        """Yield the events that match, a batch for each block that has any, in order; arguments and errors
-        as in `read`.
+        """Yield the events that match, a batch for each block that has any, in order.
+
+        Parameters
+        ----------
+        columns, kinds, start, stop
+            As in `read`.
+
+        Yields
+        ------
+        EventBatch
+            Never empty. Columns have the dtype of their block; one that was asked for and that the block lacks is
+            zeros.
+
+        Raises
+        ------
+        InvalidArgumentError, CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
+            As in `read`; damage is met after the batches before it have been given.
         """
         return self._batches(make_filter(columns, kinds, start, stop))
 
@@ -317,6 +332,16 @@ class Reader:
 
 
 def decode(data: Any) -> EventBatch:
-    """Return all events of a stream in memory (bytes-like); errors as in `Reader.read`."""
+    """Return all events of a stream in memory.
+
+    Parameters
+    ----------
+    data : bytes-like
+
+    Raises
+    ------
+    CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError, InvalidArgumentError
+        As in `Reader.read`.
+    """
     with Reader(data) as reader:
         return reader.read()

@@ -175,6 +175,12 @@ class Writer(EntryMethods, EventRecorder):
     def write(self, batch: EventBatch) -> None:
         """Append the events of a batch. Its columns are copied before the call returns.
 
+        Parameters
+        ----------
+        batch : EventBatch
+            Any number of events, with up to 1,024 columns of any integer dtype. One without events gives the stream its
+            columns.
+
         Raises
         ------
         InvalidArgumentError
@@ -311,7 +317,11 @@ class Writer(EntryMethods, EventRecorder):
     # ---- entries ----
 
     def add(self, entry: Entry) -> None:
-        """Append an entry as it is, but for its position, which is set.
+        """Append an entry as it is, but for its position, which is set. The other methods for entries call this.
+
+        Parameters
+        ----------
+        entry : Source, Context, Gap, Anchor, VideoAnchor, Marker or Payload
 
         Raises
         ------
