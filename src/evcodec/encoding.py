@@ -37,7 +37,7 @@ class Level(NamedTuple):
 _SMALL_PART_BYTES = 96 * 1024
 LEVELS: dict[str, Level] = {
     "fast": Level((Effort(1),), (Effort(1),), sample=2048, trials=1),
-    "balanced": Level((Effort(1),), (Effort(1), Effort(3, 6)), sample=4096, trials=1),
+    "balanced": Level((Effort(1),), (Effort(1), Effort(3, 6), Effort(9)), sample=4096, trials=1),
     "small": Level((Effort(19), Effort(19, 6)), (Effort(19), Effort(19, 6)), sample=0, trials=3),
 }
 
