@@ -166,10 +166,11 @@ def test_blocks_without_a_common_dtype(format):
 @pytest.mark.parametrize("format", FORMATS)
 def test_columns_kinds_and_times_are_selected(format):
     batch = sample_session(20_000, seed=4)
-    middle = int(batch.t[9_000])
-    wanted = batch[(batch.t >= middle) & np.isin(batch.kind, (1, 3))]
+    start, stop = int(batch.t[9_000]), int(batch.t[16_000])
+    wanted = batch[(batch.t >= start) & (batch.t < stop) & np.isin(batch.kind, (1, 3))]
     assert 0 < len(wanted) < 2_000
-    data = exported(encode(batch), format, columns=("y", "t", "display"), kinds=(1, 3), start=middle)
+    asked = {"columns": ("y", "t", "display"), "kinds": (1, 3), "start": start, "stop": stop}
+    data = exported(encode(batch), format, **asked)
     found = parsed(data, format)
     assert list(found.columns) == ["y", "t", "display"]
     assert found.t.tolist() == wanted.t.tolist()

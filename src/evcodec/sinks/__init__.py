@@ -5,8 +5,8 @@ Every exporter keeps every integer of every column exactly. A column that only s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import IO, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import IO, NamedTuple
 
 from ..errors import InvalidArgumentError
 from ..reader import Reader
@@ -14,40 +14,15 @@ from .arrow import export_arrow, export_arrows
 from .csv import export_csv
 from .jsonl import export_jsonl
 from .parquet import export_parquet
+from .selection import Selection
 
-__all__ = [
-    "FORMATS",
-    "SinkFormat",
-    "export",
-    "export_arrow",
-    "export_arrows",
-    "export_csv",
-    "export_jsonl",
-    "export_parquet",
-]
-
-
-class Exporter(Protocol):
-    """What every exporter is called with."""
-
-    def __call__(
-        self,
-        reader: Reader,
-        target: IO[bytes],
-        *,
-        columns: Sequence[str] | None = None,
-        kinds: Sequence[int] | None = None,
-        start: int | None = None,
-        stop: int | None = None,
-        entries: bool = False,
-    ) -> int:
-        """Write the selected events to ``target`` and return their number."""
+__all__ = ["FORMATS", "SinkFormat", "export"]
 
 
 class SinkFormat(NamedTuple):
     """One format that can be exported."""
 
-    export: Exporter
+    export: Callable[[Reader, IO[bytes], Selection], int]
     suffixes: tuple[str, ...]
     is_text: bool
     carries_entries: bool
@@ -102,6 +77,4 @@ def export(
     """
     if format not in FORMATS:
         raise InvalidArgumentError(f"export format: found {format!r}, allowed: {', '.join(FORMATS)}")
-    return FORMATS[format].export(
-        reader, target, columns=columns, kinds=kinds, start=start, stop=stop, entries=entries
-    )
+    return FORMATS[format].export(reader, target, Selection(columns, kinds, start, stop, entries))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InvalidArgumentError, MissingExtraError
 from ..reader import Reader
 from .plain import dumps, entry_objects, plain
-from .selection import Column, select
+from .selection import Column, Selection, select
 
 
 def import_pyarrow() -> Any:
@@ -111,53 +111,27 @@ def _record_batch(pa: Any, schema: Any, blocks: list[list[Column]]) -> Any:
     return pa.record_batch([pa.array(column) for column in columns], schema=schema)
 
 
-def export_arrow(
-    reader: Reader,
-    target: IO[bytes],
-    *,
-    columns: Sequence[str] | None = None,
-    kinds: Sequence[int] | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    entries: bool = False,
-) -> int:
-    """Write events as an Arrow IPC file, which is Feather version 2, and return their number.
-
-    See :func:`evcodec.sinks.export` for the arguments.
-    """
-    return _export(reader, target, (columns, kinds, start, stop), entries, as_file=True)
+def export_arrow(reader: Reader, target: IO[bytes], selection: Selection) -> int:
+    """Write events as an Arrow IPC file, which is Feather version 2, and return their number."""
+    return _export(reader, target, selection, as_file=True)
 
 
-def export_arrows(
-    reader: Reader,
-    target: IO[bytes],
-    *,
-    columns: Sequence[str] | None = None,
-    kinds: Sequence[int] | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    entries: bool = False,
-) -> int:
-    """Write events as an Arrow IPC stream, which can be read while it is written, and return their number.
-
-    See :func:`evcodec.sinks.export` for the arguments.
-    """
-    return _export(reader, target, (columns, kinds, start, stop), entries, as_file=False)
+def export_arrows(reader: Reader, target: IO[bytes], selection: Selection) -> int:
+    """Write events as an Arrow IPC stream, which can be read while it is written, and return their number."""
+    return _export(reader, target, selection, as_file=False)
 
 
-def _export(
-    reader: Reader, target: IO[bytes], wanted: tuple[Any, ...], entries: bool, *, as_file: bool
-) -> int:
+def _export(reader: Reader, target: IO[bytes], selection: Selection, *, as_file: bool) -> int:
     pa = import_pyarrow()
     import pyarrow.ipc
 
-    selection = select(reader, *wanted)
-    schema = arrow_schema(reader, selection.schema, entries)
+    table = select(reader, selection)
+    schema = arrow_schema(reader, table.schema, selection.entries)
     options = pyarrow.ipc.IpcWriteOptions(compression="zstd")
     opened = pyarrow.ipc.new_file if as_file else pyarrow.ipc.new_stream
     count = 0
     with opened(pa.PythonFile(ForwardOnly(target), mode="w"), schema, options=options) as writer:
-        for batch in record_batches(schema, selection.blocks):
+        for batch in record_batches(schema, table.blocks):
             writer.write_batch(batch)
             count += batch.num_rows
     return count

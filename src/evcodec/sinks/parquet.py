@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import IO
 
 from ..reader import Reader
 from .arrow import ForwardOnly, arrow_schema, import_pyarrow, record_batches
-from .selection import select
+from .selection import Selection, select
 
 # One row group holds about this many events: enough for the codings to pay, little enough for bounded memory.
 ROWS_IN_GROUP = 524_288
 
 
-def export_parquet(
-    reader: Reader,
-    target: IO[bytes],
-    *,
-    columns: Sequence[str] | None = None,
-    kinds: Sequence[int] | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    entries: bool = False,
-) -> int:
-    """Write events as Parquet and return their number.
-
-    See :func:`evcodec.sinks.export` for the arguments.
-    """
+def export_parquet(reader: Reader, target: IO[bytes], selection: Selection) -> int:
+    """Write events as Parquet and return their number."""
     pa = import_pyarrow()
     import pyarrow.parquet
 
-    selection = select(reader, columns, kinds, start, stop)
-    schema = arrow_schema(reader, selection.schema, entries)
+    table = select(reader, selection)
+    schema = arrow_schema(reader, table.schema, selection.entries)
     count = 0
     with pyarrow.parquet.ParquetWriter(
         pa.PythonFile(ForwardOnly(target), mode="w"),
         schema,
         compression="zstd",
         use_dictionary=False,
-        column_encoding=dict.fromkeys(selection.schema, "DELTA_BINARY_PACKED"),
+        column_encoding=dict.fromkeys(table.schema, "DELTA_BINARY_PACKED"),
         write_page_checksum=True,
     ) as writer:
-        for batch in record_batches(schema, selection.blocks, ROWS_IN_GROUP):
+        for batch in record_batches(schema, table.blocks, ROWS_IN_GROUP):
             writer.write_batch(batch, row_group_size=len(batch))
             count += batch.num_rows
     return count

@@ -1,8 +1,9 @@
-"""What all exporters share: one schema for all blocks, and every block brought to it."""
+"""What all exporters share: what was asked for, one schema for all blocks, and every block brought to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,18 @@ from ..schema import STANDARD_COLUMNS, common_dtype
 Column = npt.NDArray[np.integer]
 
 
-class Selection(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a recording was asked for; see :func:`evcodec.sinks.export`."""
+
+    columns: Sequence[str] | None = None
+    kinds: Sequence[int] | None = None
+    start: int | None = None
+    stop: int | None = None
+    entries: bool = False
+
+
+class Table(NamedTuple):
     """The columns that will be written, and the blocks' events under them.
 
     Where a dtype is None, each block keeps its own: they have none in common.
@@ -38,13 +50,7 @@ def column_dtypes(reader: Reader) -> dict[str, np.dtype | None]:
         return {name: common_dtype(found) for name, found in dtypes.items()}
 
 
-def select(
-    reader: Reader,
-    columns: Sequence[str] | None,
-    kinds: Sequence[int] | None,
-    start: int | None,
-    stop: int | None,
-) -> Selection:
+def select(reader: Reader, selection: Selection) -> Table:
     """Return the schema and, one block at a time, its columns in the schema's order and dtypes.
 
     Raises
@@ -53,11 +59,11 @@ def select(
         A column was asked for that no block has and that is not a standard one.
     """
     found = column_dtypes(reader)
-    if columns is None:
+    if selection.columns is None:
         schema = found
     else:
         schema = {}
-        for name in columns:
+        for name in selection.columns:
             if name in found:
                 schema[name] = found[name]
             elif name in STANDARD_COLUMNS:
@@ -66,19 +72,15 @@ def select(
                 raise InvalidArgumentError(
                     f"column {name!r}: found nowhere in the recording, which has {', '.join(found) or 'no columns'}"
                 )
-    return Selection(schema, _blocks(reader, schema, kinds, start, stop))
+    return Table(schema, _blocks(reader, schema, selection))
 
 
 def _blocks(
-    reader: Reader,
-    schema: dict[str, np.dtype | None],
-    kinds: Sequence[int] | None,
-    start: int | None,
-    stop: int | None,
+    reader: Reader, schema: dict[str, np.dtype | None], selection: Selection
 ) -> Iterator[list[Column]]:
     if not schema:
         return
-    for batch in reader.batches(columns=tuple(schema), kinds=kinds, start=start, stop=stop):
+    for batch in reader.batches(tuple(schema), selection.kinds, selection.start, selection.stop):
         if not len(batch):
             continue
         have = batch.columns
