@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
@@ -113,7 +114,7 @@ class Sealer:
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._room = threading.Condition()
         self._waiting_events = 0
-        self._pending: list[dict[str, np.ndarray]] = []
+        self._pending: deque[dict[str, np.ndarray]] = deque()
         self._pending_events = 0
         self._pending_dtypes: dict[str, np.dtype] = {}
         self._entries: list[Entry] = []
@@ -132,9 +133,8 @@ class Sealer:
 
     def put_live(self, buffer: EventBuffer, give_back: Callable[[EventBuffer], None]) -> None:
         """Put a recorder's buffer, whether there is room or not: `wait_for_room` comes first."""
-        if (
-            2 * buffer.count < buffer.capacity
-        ):  # a queue of nearly empty buffers would hold memory for nothing
+        # A queue of nearly empty buffers would hold memory for nothing.
+        if 2 * buffer.count < buffer.capacity:
             columns, count = buffer.columns(), buffer.count
             give_back(buffer)
             self.put_bulk(columns, count)
@@ -273,10 +273,10 @@ class Sealer:
         pieces: list[dict[str, np.ndarray]] = []
         missing = count
         while self._pending and (missing or not pieces or not len(next(iter(self._pending[0].values())))):
-            piece = self._pending.pop(0)
+            piece = self._pending.popleft()
             length = len(next(iter(piece.values())))
             if length > missing:
-                self._pending.insert(0, {name: values[missing:] for name, values in piece.items()})
+                self._pending.appendleft({name: values[missing:] for name, values in piece.items()})
                 piece = {name: values[:missing] for name, values in piece.items()}
             missing -= min(length, missing)
             pieces.append(piece)

@@ -108,11 +108,8 @@ class Writer(EntryMethods, EventRecorder):
         self._level = level_of(level)
         _check_range("block_events", block_events, 1, MAX_BLOCK_EVENTS)
         _check_range("queue_events", queue_events, 1, None)
-        if (
-            not isinstance(flush_interval_s, (int, float))
-            or isinstance(flush_interval_s, bool)
-            or not 0 < flush_interval_s <= 3600
-        ):
+        seconds = isinstance(flush_interval_s, (int, float)) and not isinstance(flush_interval_s, bool)
+        if not seconds or not 0 < flush_interval_s <= 3600:
             raise InvalidArgumentError(
                 f"flush_interval_s: found {flush_interval_s!r}, allowed: above 0, up to 3600"
             )
