@@ -68,7 +68,7 @@ sanitize: | $(VENV)/pyvenv.cfg
 	$(PYTHON) -m venv $(VENV)-sanitize
 	EVCODEC_SANITIZE=address,undefined $(VENV)-sanitize/bin/python -m pip --disable-pip-version-check --quiet \
 		install '.[test]'
-	$(SANITIZE_ENV) $(VENV)-sanitize/bin/python -m pytest -p no:cacheprovider $(ARGS)
+	$(SANITIZE_ENV) $(VENV)-sanitize/bin/python -m pytest -p no:cacheprovider --capture=sys $(ARGS)
 
 clean:
 	@for venv in $(VENV) $(VENV)-sanitize; do if test -f $$venv/pyvenv.cfg; then rm -rf $$venv; fi; done

@@ -157,7 +157,7 @@ def encode_block(columns: Columns, level: Level) -> bytes:
     Parameters
     ----------
     columns : mapping of str to ndarray, shape (n,)
-        Contiguous native-order integer arrays of one length, at most MAX_BLOCK_EVENTS; ``t`` is int64 and
+        Contiguous, aligned native-order integer arrays of one length, at most MAX_BLOCK_EVENTS; ``t`` is int64 and
         ``kind`` is uint8 where they are there.
     level : Level
 

@@ -57,6 +57,8 @@ def encode(
     if batch.columns:
         for start in range(0, max(len(batch), 1), DEFAULT_BLOCK_EVENTS):
             piece = batch[start : start + DEFAULT_BLOCK_EVENTS]
-            emitter.block({name: np.ascontiguousarray(values) for name, values in piece.columns.items()})
+            emitter.block(
+                {name: np.require(values, requirements=("C", "A")) for name, values in piece.columns.items()}
+            )
     emitter.end()
     return b"".join(records)
