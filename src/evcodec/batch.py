@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InvalidArgumentError
-from .limits import MAX_NAME_BYTES
+from .limits import MAX_COLUMNS, MAX_NAME_BYTES
 from .schema import STANDARD_COLUMNS, common_dtype
 
 
@@ -231,6 +231,21 @@ class EventBatch:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (dict(self._columns), self._length)
+
+
+def check_batch(value: object) -> EventBatch:
+    """Return a batch that can be written; raise InvalidArgumentError for anything else."""
+    if not isinstance(value, EventBatch):
+        raise InvalidArgumentError(f"batch: found {type(value).__name__}, allowed: EventBatch")
+    if len(value.columns) > MAX_COLUMNS:
+        raise InvalidArgumentError(f"batch: found {len(value.columns)} columns, allowed: {MAX_COLUMNS}")
+    return value
+
+
+def join_columns(pieces: Iterable[dict[str, np.ndarray]]) -> EventBatch:
+    """Return pieces, each of columns of one length and at least one, as one batch; a single one is not copied."""
+    batches = [EventBatch._from_arrays(piece, len(next(iter(piece.values())))) for piece in pieces]
+    return batches[0] if len(batches) == 1 else EventBatch.concat(batches)
 
 
 def _rebuild(arrays: dict[str, np.ndarray], length: int) -> EventBatch:

@@ -14,7 +14,7 @@ from ._codec import (
     time_range,
 )
 from .errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
-from .limits import DEFAULT_BLOCK_BYTES
+from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, column_order
 from .wire import pack_varint, unpack_varint
 
@@ -25,6 +25,12 @@ _DTYPE_CODES = {dtype: code for code, dtype in enumerate(INTEGER_DTYPES)}
 _NAMES_BY_ID = {column.id: name for name, column in STANDARD_COLUMNS.items()}
 _STANDARD_DTYPES = bytes([0, *(_DTYPE_CODES[column.dtype] for column in STANDARD_COLUMNS.values())])
 FIRST_USER_GROUP = 3
+
+
+def may_share_block(first: Mapping[str, np.dtype], second: Mapping[str, np.dtype]) -> bool:
+    """Tell whether events with these columns may be joined: no dtype changes, and a block may have so many."""
+    together = {**first, **second}
+    return together == {**second, **first} and len(together) <= MAX_COLUMNS
 
 
 def group_of(name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -44,43 +44,6 @@ class Summary:
         self.events += block.events
         self.t_min = block.t_min if self.t_min is None else min(self.t_min, block.t_min)
         self.t_max = block.t_max if self.t_max is None else max(self.t_max, block.t_max)
-
-
-class Contents(Protocol):
-    """What both have."""
-
-    name: str
-    headers: list[Header]
-
-    def problems(self) -> list[Problem]:
-        """Return the damage that was skipped."""
-
-    def summary(self) -> Summary:
-        """Return the totals; raise InvalidArgumentError on a pipe that has not been read to its end."""
-
-    def columns(self) -> ColumnKeys:
-        """Return name and dtype of all columns; of those that have come so far on a pipe."""
-
-    def places(self) -> list[RecordPlace]:
-        """Return the places of all blocks and entries; raise InvalidArgumentError on a pipe."""
-
-    def expected_events(self, chosen: Filter) -> int:
-        """Return the most events to make room for at once."""
-
-    def blocks(self, chosen: Filter) -> Iterator[tuple[int, Block]]:
-        """Yield position and block of each that may match, then raise for damage that ended the data."""
-
-    def entries(self, type_bits: int) -> Iterator[Entry]:
-        """Yield the entries of records that may have one of these types."""
-
-    def guarded(
-        self,
-        position: int,
-        action: Callable[_Arguments, _Result],
-        *args: _Arguments.args,
-        **kwargs: _Arguments.kwargs,
-    ) -> _Result | None:
-        """Run an action on a record; list its error and return None when damage is skipped."""
 
 
 class _Guard:

@@ -13,14 +13,14 @@ from .framing import RecordType, pack_record
 from .index import Index, pack_index
 from .limits import MAX_BLOCK_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS, MAX_RECORD_ELEMENTS
 from .schema import ColumnGroup
-from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, pack_header
+from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, pack_header, unpack_entries
 
 # Walking so few records is as fast as reading an index, and a short stream stays short.
 _MIN_INDEXED_RECORDS = 4
-# Entries are few and small; a high level would only cost time while a recorder waits.
 # More entries than this make another record. An element takes a byte at least, so no record has more than a reader
 # takes; an entry that is larger by itself was checked when it was added.
 _ENTRIES_RECORD_BYTES = MAX_RECORD_ELEMENTS
+# Entries are few and small; a high level would only cost time while a recorder waits.
 _ENTRIES_EFFORTS = (Effort(3),)
 
 
@@ -58,11 +58,6 @@ class StreamEmitter:
     def events(self) -> int:
         """Events written so far."""
         return sum(self._index.kinds.values())
-
-    @property
-    def stream_bytes(self) -> int:
-        """Bytes written so far."""
-        return self._bytes
 
     def _emit(self, record_type: int, payload: bytes) -> tuple[int, int]:
         """Write a record; return where it stands and its size."""
@@ -113,13 +108,19 @@ class StreamEmitter:
         for group, pending in records.items():
             self._entries_record(group, pending)
 
-    def encoded_entries(self, payload: bytes, types: list[int]) -> None:
-        """Write the payload of an ENTRIES record that holds entries of these types."""
-        self._index.add_entries((*self._emit(RecordType.ENTRIES, payload), RecordType.ENTRIES), types)
-        self._bound_index()
+    def encoded_entries(self, payload: bytes, where: str) -> None:
+        """Write the payload of an ENTRIES record as it stands: a later version may have said more than this one
+        understands. ``where`` it was read, for messages.
+        """
+        types = [type_number(entry) for entry in unpack_entries(memoryview(payload), where)]
+        self._entries_payload(payload, types)
 
     def _entries_record(self, group: ColumnGroup, pending: _PendingEntries) -> None:
-        self.encoded_entries(pack_entries(group, pending.packed, _ENTRIES_EFFORTS), pending.types)
+        self._entries_payload(pack_entries(group, pending.packed, _ENTRIES_EFFORTS), pending.types)
+
+    def _entries_payload(self, payload: bytes, types: list[int]) -> None:
+        self._index.add_entries((*self._emit(RecordType.ENTRIES, payload), RecordType.ENTRIES), types)
+        self._bound_index()
 
     def end(self) -> None:
         """Write INDEX, where it is worth it, and END."""

@@ -17,7 +17,6 @@ from .limits import MAX_BLOCK_EVENTS, MAX_ENTRIES_BYTES, MAX_INDEX_COLUMNS, MAX_
 from .schema import INTEGER_DTYPES
 from .wire import pack_varint, unpack_varint
 
-_FIELDS = ("offset", "size", "type", "events", "t_min", "t_max", "kinds")
 _DTYPES = tuple(map(np.dtype, ("int64", "int64", "uint8", "int64", "int64", "int64", "uint64")))
 _DTYPE_CODES = bytes(INTEGER_DTYPES.index(dtype) for dtype in _DTYPES)
 _OTHER_KINDS = 63

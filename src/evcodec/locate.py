@@ -10,7 +10,7 @@ import numpy as np
 from .block import Block
 from .entries import type_number
 from .errors import CorruptDataError, EvcodecError, TruncatedDataError
-from .framing import HEAD_BYTES, TAIL_BYTES, Record, RecordHead, RecordType, check_record, parse_head
+from .framing import HEAD_BYTES, TAIL_BYTES, Record, RecordType, check_record, parse_head
 from .index import Index, unpack_index
 from .inputs import BytesInput, FileInput
 from .scan import Problem, StreamScanner
@@ -34,22 +34,12 @@ class RecordPlace(NamedTuple):
     kinds: int
 
 
-def read_head(source: SeekableInput, position: int) -> RecordHead:
-    """Return the head of the record at a position; raise an EvcodecError if there is none."""
+def read_whole(source: SeekableInput, position: int) -> Record:
+    """Return the record at a position, checked; raise an EvcodecError if there is none."""
     left = source.size() - position
     head = parse_head(source.read_at(position, min(HEAD_BYTES, max(left, 0))), 0, position)
     if head is None:
         raise TruncatedDataError(f"byte {position}: record: found {left} bytes, needed {HEAD_BYTES}")
-    return head
-
-
-def read_whole(source: SeekableInput, position: int) -> Record:
-    """Return the record at a position, checked; raise an EvcodecError if there is none."""
-    head = read_head(source, position)
-    return _checked(source, position, head)
-
-
-def _checked(source: SeekableInput, position: int, head: RecordHead) -> Record:
     data = source.read_at(position, head.record_bytes)
     return Record(head.type, head.sequence, position, check_record(data, position))
 

@@ -7,11 +7,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from .batch import EventBatch
+from .batch import EventBatch, check_batch
 from .emitter import StreamEmitter
 from .encoding import level_of
-from .errors import InvalidArgumentError
-from .limits import DEFAULT_BLOCK_EVENTS, MAX_COLUMNS
+from .limits import DEFAULT_BLOCK_EVENTS
 from .version import __version__
 from .wire import Header, pack_header
 
@@ -48,10 +47,7 @@ def encode(
         An argument is outside of what is allowed.
     """
     chosen = level_of(level)
-    if not isinstance(batch, EventBatch):
-        raise InvalidArgumentError(f"batch: found {type(batch).__name__}, allowed: EventBatch")
-    if len(batch.columns) > MAX_COLUMNS:
-        raise InvalidArgumentError(f"batch: found {len(batch.columns)} columns, allowed: {MAX_COLUMNS}")
+    check_batch(batch)
     records: list[bytes] = []
     emitter = StreamEmitter(records.append, chosen, header_of(metadata, governance))
     if batch.columns:

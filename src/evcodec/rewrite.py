@@ -11,15 +11,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .batch import EventBatch
-from .block import Block, group_of
+from .batch import join_columns
+from .block import Block, group_of, may_share_block
 from .emitter import StreamEmitter
 from .encoding import Level
-from .entries import type_number
 from .framing import Record, RecordType
-from .limits import MAX_COLUMNS
 from .locate import Locator, SeekableInput, read_record
-from .wire import unpack_entries
 
 
 class _Merger:
@@ -37,9 +34,7 @@ class _Merger:
         """Add the next record of the stream."""
         where = f"byte {record.position}"
         if record.type == RecordType.ENTRIES:
-            # As it stands: a later version may have said more than this one understands.
-            types = [type_number(entry) for entry in unpack_entries(record.payload, where)]
-            self._emitter.encoded_entries(bytes(record.payload), types)
+            self._emitter.encoded_entries(bytes(record.payload), where)
             return
         block = Block(record.payload, f"{where}: block")
         large = 2 * block.events >= self._block_events and not self._pending and not self._reencode
@@ -54,9 +49,8 @@ class _Merger:
             self.flush()
             self._emitter.encoded_block(bytes(record.payload))
             return
-        together = self._dtypes | block.dtypes
-        if together != block.dtypes | self._dtypes or len(together) > MAX_COLUMNS:
-            self.flush()  # joining would change a dtype, or make more columns than a block may have
+        if not may_share_block(self._dtypes, block.dtypes):
+            self.flush()
         self._dtypes.update(block.dtypes)
         self._pending.append(block.decode(list(block.dtypes)))
         self._pending_events += block.events
@@ -67,10 +61,7 @@ class _Merger:
         """Write the blocks that are waiting for more, as one."""
         if not self._pending:
             return
-        batches = [
-            EventBatch._from_arrays(columns, len(next(iter(columns.values())))) for columns in self._pending
-        ]
-        joined = EventBatch.concat(batches) if len(batches) > 1 else batches[0]
+        joined = join_columns(self._pending)
         for start in range(0, max(len(joined), 1), self._block_events):
             part = joined[start : start + self._block_events].columns
             self._emitter.block({name: np.ascontiguousarray(values) for name, values in part.items()})

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ._recorder import EventBuffer
-from .batch import EventBatch
+from .batch import join_columns
+from .block import may_share_block
 from .emitter import StreamEmitter
 from .entries import Entry
 from .errors import EvcodecError, WriteFailedError
-from .limits import MAX_COLUMNS
 from .outputs import Output
 
 # What is sealed after this share of the flush interval has the rest of it to be encoded and written.
@@ -259,9 +259,8 @@ class Sealer:
     def _add(self, columns: dict[str, np.ndarray]) -> None:
         count = len(next(iter(columns.values())))
         dtypes = {name: values.dtype for name, values in columns.items()}
-        together = self._pending_dtypes | dtypes
-        if together != dtypes | self._pending_dtypes or len(together) > MAX_COLUMNS:
-            self._seal(self._pending_events)  # a block keeps the dtype that its events came with
+        if not may_share_block(self._pending_dtypes, dtypes):
+            self._seal(self._pending_events)
         self._pending.append(columns)
         self._pending_dtypes |= dtypes
         self._pending_events += count
@@ -280,8 +279,7 @@ class Sealer:
                 piece = {name: values[:missing] for name, values in piece.items()}
             missing -= min(length, missing)
             pieces.append(piece)
-        batches = [EventBatch._from_arrays(piece, len(next(iter(piece.values())))) for piece in pieces]
-        columns = pieces[0] if len(pieces) == 1 else dict(EventBatch.concat(batches).columns)
+        columns = join_columns(pieces).columns
         if not self._pending:
             self._pending_dtypes = {}
         self._pending_events -= count

@@ -10,6 +10,7 @@ import numpy as np
 from .batch import EventBatch
 from .block import Block
 from .errors import EvcodecError, InvalidArgumentError, UnsupportedVersionError
+from .index import kind_bits
 from .schema import STANDARD_COLUMNS, ColumnGroup, column_order, common_dtype
 
 
@@ -134,10 +135,7 @@ def _with_missing(
 
 def decode_matching(block: Block, chosen: Filter, dtypes: Mapping[str, np.dtype]) -> EventBatch:
     """Return the events of a block that were asked for; ``dtypes`` has those of the stream's columns."""
-    if (
-        not chosen.may_match(sum(1 << min(kind, 63) for kind in block.kinds), block.t_min, block.t_max)
-        or not block.events
-    ):
+    if not chosen.may_match(kind_bits(block.kinds), block.t_min, block.t_max) or not block.events:
         return EventBatch()
     names = chosen.columns_of(block)
     if chosen.passes_whole(block):

@@ -255,9 +255,9 @@ def repair(source: Any, target: Any, *, level: str = "balanced", progress: Progr
             if item.record.type == RecordType.BLOCK:
                 emitters[item.stream].encoded_block(bytes(item.record.payload))
             elif item.record.type == RecordType.ENTRIES:
-                entries = unpack_entries(item.record.payload, f"byte {item.record.position}")
-                types = [type_number(entry) for entry in entries]
-                emitters[item.stream].encoded_entries(bytes(item.record.payload), types)
+                emitters[item.stream].encoded_entries(
+                    bytes(item.record.payload), f"byte {item.record.position}"
+                )
 
         _scan(source, report, keep, progress)
         if not emitters:

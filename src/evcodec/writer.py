@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ._recorder import EventRecorder
-from .batch import EventBatch, check_column_name
+from .batch import EventBatch, check_batch, check_column_name
 from .emitter import StreamEmitter
 from .encoding import Level, level_of
 from .entries import Context, Entry, Gap, GapReason, Payload, Source
@@ -187,10 +187,7 @@ class Writer(EntryMethods, EventRecorder):
         WriteFailedError
             An earlier write failed.
         """
-        if not isinstance(batch, EventBatch):
-            raise InvalidArgumentError(f"batch: found {type(batch).__name__}, allowed: EventBatch")
-        if len(batch.columns) > MAX_COLUMNS:
-            raise InvalidArgumentError(f"batch: found {len(batch.columns)} columns, allowed: {MAX_COLUMNS}")
+        check_batch(batch)
         with self._order:
             self._check_open()
             self._check_dtypes(batch)
