@@ -115,39 +115,91 @@ def time_range(t):
 
 # ---- encoding ----
 
-def encode_sequence(values, bint signed, uint32_t sample, unsigned candidates):
-    """Encode at least one integer in up to ``candidates`` ways, the one of least estimated cost first.
+@cython.final
+cdef class SequenceEncoder:
+    """Ways to encode a sequence, in the order of their estimated costs.
+
+    Not for use by several threads at once.
 
     Parameters
     ----------
-    values : contiguous buffer of 1, 2, 4 or 8-byte integers, at most 1,048,576
-    signed : whether they are signed
-    sample : most values to estimate costs on, 0 for all
-    candidates : most encodings to return
+    values : contiguous, aligned buffer of 1, 2, 4 or 8-byte integers, 1 to 1,048,576
+        Held as long as the encoder, and must not change.
+    signed : bool
+        Whether they are signed.
+    sample : int
+        Most values to estimate costs on, 0 for all.
+    thorough : bool
+        Whether to look at encodings that take long to find and to decode.
+    kinds : contiguous uint8 buffer, or None
+        The kind of the row of each value; None where contexts may not depend on it.
+    listed : bytes
+        The kinds of the block, ascending; needed with ``kinds``.
 
-    Returns
-    -------
-    list of (bytearray, list of (int, bytes, bool))
-        For each encoding its description, and its streams: the position in the description of the byte that
-        names its part, its
-        bytes, and whether they are noise that compression does not make smaller.
+    Attributes
+    ----------
+    costs : list of float
+        Estimated bytes of each way after compression.
     """
-    cdef _View view = _View(values)
-    cdef unsigned bits = <unsigned>view.view.itemsize * 8, found, at, i
-    cdef size_t count = view.view.len // view.view.itemsize
-    if not 1 <= count <= EV_MAX_EVENTS:
-        raise ValueError(f"sequence: found {count} values, allowed: 1 to {EV_MAX_EVENTS}")
-    cdef size_t room = ev_encode_room(count, bits)
-    cdef _Scratch scratch = _Scratch(ev_encode_scratch(count, bits)), space = _Scratch(room + EV_DESCRIPTION_ROOM)
+
+    cdef _View view, kind_view
+    cdef _Scratch scratch
+    cdef bytes listed
     cdef ev_encoder encoder
-    cdef ev_choice choices[16]
-    cdef ev_output output
-    cdef int status
-    cdef ev_error error
-    with nogil:
-        found = ev_rank(&encoder, view.view.buf, <uint32_t>count, bits, signed, sample, scratch.at, choices)
-    encodings = []
-    for at in range(min(found, candidates)):
+    cdef ev_choice choices[EV_MAX_CHOICES]
+    cdef unsigned found
+    cdef readonly list costs
+
+    def __init__(self, values, bint signed, uint32_t sample, bint thorough=False, kinds=None, bytes listed=b""):
+        cdef size_t count
+        cdef unsigned bits
+        cdef ev_search search
+        self.view = _View(values)
+        bits = <unsigned>self.view.view.itemsize * 8
+        count = self.view.view.len // self.view.view.itemsize
+        if not 1 <= count <= EV_MAX_EVENTS:
+            raise ValueError(f"sequence: found {count} values, allowed: 1 to {EV_MAX_EVENTS}")
+        self.scratch = _Scratch(ev_encode_scratch(count, bits))
+        self.listed = listed
+        self.encoder.values, self.encoder.count = self.view.view.buf, <uint32_t>count
+        self.encoder.bits, self.encoder.is_signed = <uint8_t>bits, signed
+        self.encoder.kinds, self.encoder.scratch = NULL, self.scratch.at
+        self.encoder.listed, self.encoder.listed_count = <const uint8_t *>PyBytes_AS_STRING(listed), <uint32_t>len(listed)
+        if kinds is not None:
+            self.kind_view = _View(kinds)
+            if <size_t>self.kind_view.view.len != count:
+                raise ValueError(f"sequence: found {self.kind_view.view.len} kinds for {count} values")
+            self.encoder.kinds = <const uint8_t *>self.kind_view.view.buf
+        search.sample, search.thorough = sample, thorough
+        with nogil:
+            self.found = ev_rank(&self.encoder, search, self.choices)
+        self.costs = [self.choices[i].cost for i in range(self.found)]
+
+    def encode(self, unsigned way, uint32_t most=0):
+        """Encode all values, or up to ``most`` from the middle.
+
+        Returns
+        -------
+        tuple of (bytearray, list of (int, bytes, bool))
+            The description, and the streams: the position in the description of the byte that names its part, its
+            bytes, and whether they are noise that compression does not make smaller.
+        """
+        cdef ev_encoder encoder = self.encoder
+        cdef ev_output output
+        cdef ev_error error
+        cdef uint32_t skipped
+        cdef unsigned i
+        cdef int status
+        if way >= self.found:
+            raise IndexError(f"way {way} of {self.found}")
+        if 2 < most < encoder.count:
+            skipped = (encoder.count - most) // 2
+            encoder.values = <const uint8_t *>encoder.values + <size_t>skipped * (encoder.bits // 8)
+            if encoder.kinds != NULL:
+                encoder.kinds += skipped
+            encoder.count = most
+        cdef size_t room = ev_encode_room(encoder.count, encoder.bits)
+        cdef _Scratch space = _Scratch(room + EV_DESCRIPTION_ROOM)
         output.description.at = <uint8_t *>space.at
         output.description.end = output.description.at + EV_DESCRIPTION_ROOM
         output.description.overflow = 0
@@ -158,10 +210,9 @@ def encode_sequence(values, bint signed, uint32_t sample, unsigned candidates):
         output.bytes_start = output.bytes.at
         output.stream_count = 0
         with nogil:
-            status = ev_emit(&encoder, &choices[at], &output)
+            status = ev_emit(&encoder, &self.choices[way], &output)
         if status:
             fail(status, &error, "sequence")
-        description = bytearray(output.description_start[: output.description.at - output.description_start])
         streams = [
             (
                 output.part_at[i],
@@ -170,8 +221,34 @@ def encode_sequence(values, bint signed, uint32_t sample, unsigned candidates):
             )
             for i in range(output.stream_count)
         ]
-        encodings.append((description, streams))
-    return encodings
+        return bytearray(output.description_start[: output.description.at - output.description_start]), streams
+
+
+def hold(values, kinds):
+    """Return (codes, positions) of held codes.
+
+    Parameters
+    ----------
+    values : contiguous, aligned integer array
+    kinds : uint8 array of the same length
+
+    Returns
+    -------
+    tuple of ndarray
+        Codes, of the dtype of ``values``, and positions, uint8 (docs/format.md, section 5.5).
+    """
+    cdef _View view = _View(values), kind_view = _View(kinds), code_view, position_view
+    cdef size_t count = kind_view.view.len, size = view.view.itemsize, code_count = 0, position_count = 0
+    if <size_t>view.view.len != count * size:
+        raise ValueError("values and kinds differ in length")
+    codes, positions = values.copy(), kinds.copy()
+    code_view, position_view = _View(codes, True), _View(positions, True)
+    with nogil:
+        ev_hold(
+            view.view.buf, size, <const uint8_t *>kind_view.view.buf, count, code_view.view.buf, &code_count,
+            <uint8_t *>position_view.view.buf, &position_count
+        )
+    return codes[:code_count], positions[:position_count]
 
 
 # ---- decoding ----
@@ -245,7 +322,8 @@ cdef class Table:
     cdef _Scratch column_memory
     cdef ev_column *column
     cdef ev_part part[255]
-    cdef uint32_t column_count, part_count, rows
+    cdef uint32_t column_count, part_count
+    cdef ev_rows rows
     cdef str where
     cdef readonly list columns, parts
 
@@ -253,16 +331,15 @@ cdef class Table:
         cdef ev_error error
         cdef ev_cursor cursor
         cdef ev_part_use use
-        cdef ev_rows shape
         cdef uint32_t i
         cdef int status
         self.view = _View(body)
         self.head = head
         self.where = where
-        self.rows = rows
-        shape.rows = rows
-        shape.kind_count = head.head.kind_count if head is not None else 0
-        shape.kind_rows = head.head.kind_rows if head is not None else NULL
+        self.rows.rows = rows
+        self.rows.kind_count = head.head.kind_count if head is not None else 0
+        self.rows.kinds = head.head.kinds if head is not None else NULL
+        self.rows.kind_rows = head.head.kind_rows if head is not None else NULL
         memset(&use, 0, sizeof(use))
         cursor.at = <const uint8_t *>self.view.view.buf
         cursor.end = cursor.at + self.view.view.len
@@ -273,7 +350,7 @@ cdef class Table:
         self.column = <ev_column *>self.column_memory.at
         for i in range(self.column_count):
             status = ev_read_column(
-                &cursor, &shape, head is None, <const uint8_t *>PyBytes_AS_STRING(standard_dtypes),
+                &cursor, &self.rows, head is None, <const uint8_t *>PyBytes_AS_STRING(standard_dtypes),
                 <uint32_t>PyBytes_GET_SIZE(standard_dtypes) - 1, &self.column[i], &use, &error
             )
             if status:
@@ -303,20 +380,26 @@ cdef class Table:
 
     def streams_of(self, uint32_t column):
         """Return (part, length) of each stream that a column takes."""
-        cdef const ev_stream *streams[4]
+        cdef const ev_stream *streams[EV_MAX_COLUMN_STREAMS]
         cdef unsigned i
         if column >= self.column_count:
             raise IndexError(f"column {column} of {self.column_count}")
-        if not self.column[column].stored:
-            return []
-        return [(streams[i].part, streams[i].length) for i in range(ev_sequence_streams(&self.column[column].sequence, streams))]
+        return [(streams[i].part, streams[i].length) for i in range(ev_column_streams(&self.column[column], streams))]
+
+    def needs_kinds(self, uint32_t column):
+        """Tell whether decoding a column takes the kinds of all rows."""
+        if column >= self.column_count:
+            raise IndexError(f"column {column} of {self.column_count}")
+        return ev_needs_kinds(&self.column[column], self.rows.rows)
 
     def encoding_of(self, uint32_t column):
-        """Return (transform, layout) of a column, or None where no row of it is stored."""
+        """Return (transform, layout) of a column, ("held", 0) of held codes, or None where no row of it is stored."""
         if column >= self.column_count:
             raise IndexError(f"column {column} of {self.column_count}")
         if not self.column[column].stored:
             return None
+        if self.column[column].held:
+            return "held", 0
         return self.column[column].sequence.outer.transform, self.column[column].sequence.outer.layout
 
     def decode(self, uint32_t column, list parts, kinds, out, bint zeroed=False):
@@ -329,7 +412,7 @@ cdef class Table:
         parts : list of (bytes or None)
             Decompressed parts; None for a part that is stored as it is, or that the column does not need.
         kinds : contiguous uint8 buffer of all rows, or None
-            Needed when not all rows are stored.
+            Needed where ``needs_kinds`` says so.
         out : contiguous writable buffer
             One integer of the column's dtype for each row.
         zeroed : bool
@@ -342,47 +425,35 @@ cdef class Table:
         cdef ev_column *chosen = &self.column[column]
         cdef _View to = _View(out, True)
         cdef size_t size = ev_dtype_bits(chosen.dtype) // 8
-        if <size_t>to.view.len != self.rows * size or <size_t>to.view.itemsize != size:
-            raise ValueError(f"column {column}: out has {to.view.len} bytes, needed: {self.rows * size}")
-        if chosen.stored < self.rows and not zeroed:
+        if <size_t>to.view.len != self.rows.rows * size or <size_t>to.view.itemsize != size:
+            raise ValueError(f"column {column}: out has {to.view.len} bytes, needed: {self.rows.rows * size}")
+        if chosen.stored < self.rows.rows and not zeroed:
             memset(to.view.buf, 0, to.view.len)
         if not chosen.stored:
             return
         cdef const uint8_t *starts[255]
         self._find_parts(chosen, parts, starts)
-        cdef _Scratch scratch = _Scratch(ev_decode_scratch(&chosen.sequence))
-        cdef _Scratch stored
+        cdef _Scratch scratch = _Scratch(ev_column_scratch(chosen, self.rows.rows))
         cdef _View kind_view
-        cdef uint8_t selected[256]
+        cdef const uint8_t *row_kinds = NULL
         cdef ev_error error
         cdef int status
-        cdef unsigned i
-        if chosen.stored == self.rows:
-            with nogil:
-                status = ev_decode(&chosen.sequence, starts, to.view.buf, scratch.at, &error)
-        else:
+        if ev_needs_kinds(chosen, self.rows.rows):
             kind_view = _View(kinds)
-            if <size_t>kind_view.view.len != self.rows:
-                raise ValueError(f"column {column}: {kind_view.view.len} kinds for {self.rows} rows")
-            memset(selected, 0, 256)
-            for i in range(self.head.head.kind_count):
-                selected[self.head.head.kinds[i]] = chosen.mask[i // 8] >> (i % 8) & 1
-            stored = _Scratch((chosen.stored + 1) * size)
-            with nogil:
-                status = ev_decode(&chosen.sequence, starts, stored.at, scratch.at, &error)
-                if not status:
-                    status = ev_scatter(
-                        stored.at, chosen.stored, size, <const uint8_t *>kind_view.view.buf, self.rows, selected, to.view.buf, &error
-                    )
+            if <size_t>kind_view.view.len != self.rows.rows:
+                raise ValueError(f"column {column}: {kind_view.view.len} kinds for {self.rows.rows} rows")
+            row_kinds = <const uint8_t *>kind_view.view.buf
+        with nogil:
+            status = ev_decode_column(chosen, &self.rows, starts, row_kinds, to.view.buf, scratch.at, &error)
         if status:
             fail(status, &error, f"{self.where}, column {column}")
 
     cdef int _find_parts(self, ev_column *column, list parts, const uint8_t **starts) except -1:
         """Set the first byte of each part that the column takes streams from; ``parts`` keeps them alive."""
-        cdef const ev_stream *streams[4]
+        cdef const ev_stream *streams[EV_MAX_COLUMN_STREAMS]
         cdef unsigned i
         cdef uint32_t part
-        for i in range(ev_sequence_streams(&column.sequence, streams)):
+        for i in range(ev_column_streams(column, streams)):
             part = streams[i].part
             if self.part[part].codec == 0:
                 starts[part] = self.part[part].bytes

@@ -27,14 +27,12 @@ cdef extern from "kernels/ev_base.h" nogil:
 cdef extern from "kernels/ev_sequence.h" nogil:
     enum:
         EV_MAX_PARTS
-        EV_MAX_CHOICES
         EV_MAX_EVENTS
-        EV_DESCRIPTION_ROOM
 
     ctypedef struct ev_stream:
-        uint32_t part
         uint64_t offset
-        uint64_t length
+        uint32_t length
+        uint32_t part
 
     ctypedef struct ev_level:
         uint8_t transform
@@ -47,14 +45,20 @@ cdef extern from "kernels/ev_sequence.h" nogil:
         uint64_t used[255]
         uint8_t named[255]
 
-    unsigned ev_sequence_streams(const ev_sequence *, const ev_stream **)
-    size_t ev_decode_scratch(const ev_sequence *)
-    int ev_decode(const ev_sequence *, const uint8_t **, void *, void *, ev_error *)
+cdef extern from "kernels/ev_encode.h" nogil:
+    enum:
+        EV_MAX_CHOICES
+        EV_DESCRIPTION_ROOM
+
+    enum:
+        EV_MAX_STREAMS
+
+    ctypedef struct ev_search:
+        uint32_t sample
+        uint8_t thorough
 
     ctypedef struct ev_choice:
         double cost
-        uint8_t transform
-        uint8_t layout
 
     ctypedef struct ev_output:
         ev_sink description
@@ -62,23 +66,31 @@ cdef extern from "kernels/ev_sequence.h" nogil:
         const uint8_t *description_start
         const uint8_t *bytes_start
         unsigned stream_count
-        size_t part_at[4]
-        size_t stream_start[4]
-        size_t stream_length[4]
-        uint8_t noise[4]
+        size_t part_at[32]
+        size_t stream_start[32]
+        size_t stream_length[32]
+        uint8_t noise[32]
 
     ctypedef struct ev_encoder:
-        pass
+        const void *values
+        uint32_t count
+        uint8_t bits
+        uint8_t is_signed
+        const uint8_t *kinds
+        const uint8_t *listed
+        uint32_t listed_count
+        void *scratch
 
     size_t ev_encode_room(size_t, unsigned)
     size_t ev_encode_scratch(size_t, unsigned)
-    unsigned ev_rank(ev_encoder *, const void *, uint32_t, unsigned, int, uint32_t, void *, ev_choice *)
+    unsigned ev_rank(ev_encoder *, ev_search, ev_choice *)
     int ev_emit(const ev_encoder *, const ev_choice *, ev_output *)
 
 cdef extern from "kernels/ev_table.h" nogil:
     ctypedef struct ev_rows:
         uint32_t rows
         uint32_t kind_count
+        const uint8_t *kinds
         const uint32_t *kind_rows
 
     ctypedef struct ev_column:
@@ -90,6 +102,7 @@ cdef extern from "kernels/ev_table.h" nogil:
         const uint8_t *name
         const uint8_t *mask
         uint32_t stored
+        uint8_t held
         ev_sequence sequence
 
     ctypedef struct ev_part:
@@ -129,3 +142,16 @@ cdef extern from "kernels/ev_kinds.h" nogil:
     size_t ev_gather(const void *, size_t, const uint8_t *, size_t, const uint8_t *, void *)
     int ev_scatter(const void *, size_t, size_t, const uint8_t *, size_t, const uint8_t *, void *, ev_error *)
     void ev_range(const int64_t *, size_t, int64_t *, int64_t *)
+
+cdef extern from "kernels/ev_column.h" nogil:
+    enum:
+        EV_MAX_COLUMN_STREAMS
+
+    bint ev_needs_kinds(const ev_column *, uint32_t)
+    unsigned ev_column_streams(const ev_column *, const ev_stream **)
+    size_t ev_column_scratch(const ev_column *, uint32_t)
+    int ev_decode_column(const ev_column *, const ev_rows *, const uint8_t **, const uint8_t *, void *, void *, ev_error *)
+
+cdef extern from "kernels/ev_held.h" nogil:
+    bint ev_takes_position(unsigned)
+    void ev_hold(const void *, size_t, const uint8_t *, size_t, void *, size_t *, uint8_t *, size_t *)

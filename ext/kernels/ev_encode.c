@@ -1,6 +1,10 @@
 /* Encoding a sequence: find what each encoding would cost, then write the one that the caller picks. */
+#include "ev_encode.h"
+
 #include "ev_cost.h"
-#include "ev_sequence.h"
+#include "ev_grid.h"
+
+#include <math.h>
 
 /* ---- frequent values ---- */
 
@@ -154,7 +158,110 @@ typedef struct {
 static const uint8_t TOKEN_SHAPES_64[][2] = {{4, 2}};
 static const uint8_t TOKEN_SHAPES_32[][2] = {{5, 2}, {6, 2}};
 
-#define EV_BITS 32 /* first: run lengths of every width are 32-bit lanes */
+enum {
+    LEAST_FOR_BINS = 64,    /* values, and bytes: below, the description of bins costs what they save */
+    LEAST_FOR_SPLIT = 2048, /* values: below, contexts are too small to learn from */
+    SPLIT_TABLE_BYTES = 40  /* zstd's table of codes, once more for each context */
+};
+
+/* ---- where things stand in the scratch: residuals, run values, run lengths or contexts, codes, slots, keys ---- */
+
+static uint8_t *behind_lanes(const ev_encoder *encoder) {
+    return (uint8_t *)encoder->scratch + ((size_t)2 * encoder->count * (encoder->bits / 8u) + 15) / 16 * 16;
+}
+
+static uint32_t *run_lengths(const ev_encoder *encoder) { return (uint32_t *)behind_lanes(encoder); }
+
+static uint8_t *codes_of(const ev_encoder *encoder) { return behind_lanes(encoder) + (size_t)4 * encoder->count; }
+
+static ev_slot *slots_of(const ev_encoder *encoder) { return (ev_slot *)(behind_lanes(encoder) + ((size_t)5 * encoder->count + 15) / 16 * 16); }
+
+static int64_t *keys_of(const ev_encoder *encoder) { return (int64_t *)(slots_of(encoder) + ALL_SLOTS); }
+
+/* The most frequent kinds have a class each; all others share the last. */
+static void set_classes(const ev_encoder *encoder, ev_division *division) {
+    uint32_t counts[256] = {0};
+    for (uint32_t i = 0; i < encoder->count; i++) counts[encoder->kinds[i]]++;
+    memset(division->class_of, division->class_count - 1, sizeof division->class_of);
+    for (unsigned class_ = 0; class_ + 1 < division->class_count; class_++) {
+        unsigned most = 0;
+        for (unsigned kind = 1; kind < 256; kind++) most = counts[kind] > counts[most] ? kind : most;
+        division->class_of[most] = (uint8_t)class_;
+        counts[most] = 0;
+    }
+}
+
+/* ---- bits beside tokens and codes ---- */
+
+typedef struct {
+    uint8_t *to;
+    uint64_t pending;
+    unsigned held;
+    unsigned stream;
+} ev_bit_sink;
+
+/* Begin a stream of at most `most` bytes; returns whether there is room. */
+static int begin_bits(ev_bit_sink *bits, ev_output *output, size_t most) {
+    *bits = (ev_bit_sink){NULL, 0, 0, begin_stream(output, 1)};
+    bits->to = take(output, most + 16); /* and a last whole store */
+    return bits->to != NULL;
+}
+
+/* Put the lowest `count` <= 64 bits of a value; those above are of no matter. */
+static inline void put_bits(ev_bit_sink *bits, uint64_t value, unsigned count) {
+    if (!count) return;
+    value &= ~(uint64_t)0 >> (64 - count);
+    bits->pending |= value << bits->held;
+    if (bits->held + count < 64) {
+        bits->held += count;
+        return;
+    }
+    ev_store64(bits->to, bits->pending);
+    bits->to += 8;
+    bits->pending = bits->held ? value >> (64 - bits->held) : 0;
+    bits->held += count - 64;
+}
+
+static void end_bits(ev_bit_sink *bits, ev_output *output) {
+    ev_store64(bits->to, bits->pending);
+    output->bytes.at = bits->to + (bits->held + 7) / 8;
+    end_stream(output, bits->stream);
+    ev_put_varint(&output->description, output->stream_length[bits->stream]);
+}
+
+/* Describe bins for values of `width` bits. */
+static void put_bins(const ev_bins *bins, unsigned width, ev_output *output) {
+    uint64_t next = 0;
+    ev_put_u8(&output->description, (uint8_t)bins->code_bits);
+    ev_put_u8(&output->description, (uint8_t)(bins->count - 1));
+    for (unsigned i = 0; i < bins->count; i++) {
+        unsigned extra = bins->extra[i];
+        ev_put_svarint(&output->description, ev_sign_extend((uint64_t)bins->low[i] - next, width));
+        ev_put_u8(&output->description, (uint8_t)extra);
+        next = (uint64_t)bins->low[i] + (extra < 64 ? (uint64_t)1 << extra : 0);
+    }
+}
+
+static void put_codes(const uint8_t *codes, size_t count, unsigned width, ev_output *output) {
+    unsigned stream = begin_stream(output, 0), each = 8 / width;
+    uint8_t *to = take(output, (count + each - 1) / each);
+    if (!to) return;
+    size_t whole = count / each;
+    if (width == 8) memcpy(to, codes, count);
+    else if (width == 4)
+        for (size_t i = 0; i < whole; i++) to[i] = (uint8_t)(codes[2 * i] | codes[2 * i + 1] << 4);
+    else if (width == 2)
+        for (size_t i = 0; i < whole; i++)
+            to[i] = (uint8_t)(codes[4 * i] | codes[4 * i + 1] << 2 | codes[4 * i + 2] << 4 | codes[4 * i + 3] << 6);
+    else whole = 0;
+    if (width == 1) memset(to, 0, (count + 7) / 8);
+    else if (whole * each < count) to[whole] = 0;
+    for (size_t i = whole * each; i < count; i++) to[i / each] |= (uint8_t)(codes[i] << (i % each * width));
+    end_stream(output, stream);
+}
+
+/* 32 comes first: run lengths of every width are 32-bit lanes. */
+#define EV_BITS 32
 #include "ev_encode_lanes.h"
 #define EV_BITS 8
 #include "ev_encode_lanes.h"
@@ -163,28 +270,42 @@ static const uint8_t TOKEN_SHAPES_32[][2] = {{5, 2}, {6, 2}};
 #define EV_BITS 64
 #include "ev_encode_lanes.h"
 
+#define EV_BITS 8
+#include "ev_rank_lanes.h"
+#define EV_BITS 16
+#include "ev_rank_lanes.h"
+#define EV_BITS 32
+#include "ev_rank_lanes.h"
+#define EV_BITS 64
+#include "ev_rank_lanes.h"
+
+#define EV_BITS 32
+#include "ev_emit_lanes.h"
+#define EV_BITS 8
+#include "ev_emit_lanes.h"
+#define EV_BITS 16
+#include "ev_emit_lanes.h"
+#define EV_BITS 64
+#include "ev_emit_lanes.h"
+
 size_t ev_encode_room(size_t count, unsigned bits) {
-    /* The widest: tokens with all bits behind them, or runs of one value each with its length. */
-    return count * (bits / 8u + 1 + 5) + 128;
+    /* The widest: tokens or codes with all bits behind them, or runs of one value each with its length; each context rounds up. */
+    return count * (bits / 8u + 1 + 5) + 64 * EV_MAX_CONTEXTS + 128;
 }
 
 size_t ev_encode_scratch(size_t count, unsigned bits) {
-    /* Residuals, run values and run lengths, and the counted values. */
-    return count * (bits / 8u * 2 + 4) + sizeof(ev_slot) * ALL_SLOTS + 96;
+    size_t keys = count < EV_BIN_SAMPLE ? count : EV_BIN_SAMPLE;
+    return count * (bits / 8u * 2 + 5) + sizeof(ev_slot) * ALL_SLOTS + 2 * keys * sizeof(int64_t) + 128;
 }
 
-unsigned ev_rank(ev_encoder *encoder, const void *values, uint32_t count, unsigned bits, int is_signed, uint32_t sample,
-                 void *scratch, ev_choice choices[EV_MAX_CHOICES]) {
-    encoder->values = values;
-    encoder->count = count;
-    encoder->bits = (uint8_t)bits;
-    encoder->scratch = scratch;
+unsigned ev_rank(ev_encoder *encoder, ev_search search, ev_choice choices[EV_MAX_CHOICES]) {
     unsigned found;
-    switch (bits) {
-    case 8: found = rank8(encoder, is_signed, sample, choices); break;
-    case 16: found = rank16(encoder, is_signed, sample, choices); break;
-    case 32: found = rank32(encoder, is_signed, sample, choices); break;
-    default: found = rank64(encoder, is_signed, sample, choices); break;
+    encoder->bins_kept = encoder->divisions_kept = 0;
+    switch (encoder->bits) {
+    case 8: found = rank8(encoder, search, choices); break;
+    case 16: found = rank16(encoder, search, choices); break;
+    case 32: found = rank32(encoder, search, choices); break;
+    default: found = rank64(encoder, search, choices); break;
     }
     for (unsigned i = 1; i < found; i++) /* insertion sort keeps equal costs in order: simpler encodings come first */
         for (unsigned j = i; j && choices[j].cost < choices[j - 1].cost; j--) {

@@ -1,4 +1,4 @@
-/* The bodies of ev_encode.c for one lane width. */
+/* The bodies of ev_encode.c that make residuals and estimate costs, for one lane width. */
 #include "ev_lanes.h"
 
 /* ---- residuals ---- */
@@ -27,7 +27,7 @@ static LANE LANE_NAME(scaled_delta)(const LANE *values, size_t i, const ev_divid
     return delta >> (EV_BITS - 1) ? (LANE)(0 - quotient) : quotient;
 }
 
-/* Residuals from..to of a transform. */
+/* Residuals from..to of a transform, not of a grid. */
 static void LANE_NAME(residuals)(const ev_encoder *encoder, unsigned transform, size_t from, size_t to, LANE *out) {
     const LANE *values = (const LANE *)encoder->values;
     if (transform == EV_NONE) {
@@ -54,6 +54,25 @@ static void LANE_NAME(residuals)(const ev_encoder *encoder, unsigned transform, 
             if (transform == EV_DELTA2) before = delta;
         }
     }
+}
+
+/* Residuals from..to of a grid whose offset is 0 in front of them. */
+static void LANE_NAME(grid_residuals)(const ev_encoder *encoder, uint64_t period, unsigned gain, size_t from, size_t to, LANE *out) {
+    const LANE *values = (const LANE *)encoder->values;
+    ev_divider divider;
+    ev_grid grid = {(int64_t)period, gain, 0};
+    set_divider(&divider, encoder->scale);
+    for (size_t i = from; i < to; i++) {
+        LANE step = (LANE)(LANE_NAME(scaled_delta)(values, i, &divider) + (LANE)ev_grid_correction(&grid));
+        ev_grid_step(&grid, (int64_t)ev_sign_extend(step, EV_BITS));
+        out[i - from] = LANE_ZIGZAG(step);
+    }
+}
+
+/* All residuals of a choice. */
+static void LANE_NAME(residuals_of)(const ev_encoder *encoder, const ev_choice *choice, size_t count, LANE *out) {
+    if (choice->transform == EV_GRID) LANE_NAME(grid_residuals)(encoder, choice->period, choice->gain, 0, count, out);
+    else LANE_NAME(residuals)(encoder, choice->transform, 0, count, out);
 }
 
 static LANE LANE_NAME(any_bits)(const LANE *values, size_t count) {
@@ -107,12 +126,60 @@ static ev_simple LANE_NAME(cost_simple)(const LANE *values, ev_sample sample) {
     return best;
 }
 
-/* The cheapest of the simple layouts; at least one value. */
-static ev_simple LANE_NAME(best_simple)(const LANE *values, size_t count, uint32_t wanted) {
+/* What bins hold: a zigzagged step as it is, or a value. */
+static int64_t LANE_NAME(key)(LANE value, int steps) {
+    return (int64_t)(steps ? ev_sign_extend(LANE_UNZIGZAG(value), EV_BITS) : (uint64_t)value);
+}
+
+/* What codes that share bytes cost: neighbours are alike, which their bytes show and their own frequencies do not. */
+static double LANE_NAME(cost_pairs)(const LANE *values, ev_sample sample, int steps, const ev_bins *bins) {
+    uint32_t histogram[256] = {0};
+    unsigned each = 8 / bins->code_bits, used = 0;
+    size_t total = 0;
+    ev_bin_finder finder;
+    ev_set_finder(&finder, bins);
+    for (size_t span = 0; span < sample.spans; span++)
+        for (size_t i = span * sample.stride, stop = i + sample.span_length; i + each <= stop; i += each, total++) {
+            unsigned byte = 0;
+            for (unsigned k = 0; k < each; k++)
+                byte |= ev_bin_of(&finder, bins, LANE_NAME(key)(values[i + k], steps)) << (k * bins->code_bits);
+            histogram[byte]++;
+        }
+    for (unsigned byte = 0; byte < 256; byte++) used += histogram[byte] != 0;
+    /* A sample has too few of rare pairs: Miller and Madow's correction, (used - 1) / 2 nats. */
+    double bytes = ev_entropy_bytes(histogram) + (used - 1) * 0.7213 / 8;
+    return total ? bytes * sample.weight + bins->beside + 3.0 * bins->count + used / 4.0 : 1e300;
+}
+
+/* Ways to put what is sampled into bins. `steps` tells that values are zigzagged steps. */
+static unsigned LANE_NAME(find_bins)(const LANE *values, ev_sample sample, int steps, int64_t *keys, ev_bins bins[2]) {
+    size_t count = 0, share = sample.spans * sample.span_length, most = share < EV_BIN_SAMPLE ? share : EV_BIN_SAMPLE;
+    size_t skip = (share + most - 1) / most; /* of each span, every so manyth value */
+    for (size_t span = 0; span < sample.spans; span++)
+        for (size_t i = span * sample.stride, stop = i + sample.span_length; i < stop && count < most; i += skip)
+            keys[count++] = LANE_NAME(key)(values[i], steps);
+    unsigned ways = ev_choose_bins(keys, count, sample.weight * (double)share / (double)count, keys + most, bins);
+    for (unsigned i = 0; i < ways; i++)
+        if (bins[i].code_bits < 8) bins[i].cost = LANE_NAME(cost_pairs)(values, sample, steps, &bins[i]);
+    return ways;
+}
+
+/* The cheapest layout that an inner sequence may have; at least one value. `bins` is set to those that it takes. */
+static ev_simple LANE_NAME(best_simple)(const LANE *values, size_t count, uint32_t wanted, int steps, int64_t *keys, ev_bins *bins) {
     size_t same = 1;
     while (same < count && values[same] == values[0]) same++;
     if (same == count) return (ev_simple){1, EV_CONSTANT, 0, 0};
-    return LANE_NAME(cost_simple)(values, ev_sample_of(count, wanted));
+    ev_sample sample = ev_sample_of(count, wanted);
+    ev_simple best = LANE_NAME(cost_simple)(values, sample);
+    if (count < LEAST_FOR_BINS) return best;
+    ev_bins found[2];
+    unsigned ways = LANE_NAME(find_bins)(values, sample, steps, keys, found);
+    for (unsigned i = 0; i < ways; i++)
+        if (found[i].cost + EV_STREAM_OVERHEAD < best.cost) {
+            best = (ev_simple){found[i].cost + EV_STREAM_OVERHEAD, EV_BINS, 0, 0};
+            *bins = found[i];
+        }
+    return best;
 }
 
 #if EV_BITS > 8
@@ -152,21 +219,11 @@ static double LANE_NAME(cost_dictionary)(const LANE *values, ev_sample sample, e
 
 #endif
 
-/* ---- where things stand in the scratch: residuals of all values or of a sample, run values, run lengths, slots ---- */
+/* ---- where things stand in the scratch ---- */
 
-static LANE *LANE_NAME(residual_room)(const ev_encoder *encoder) { return (LANE *)encoder->scratch; }
+static LANE *LANE_NAME(residual_room)(const ev_encoder *encoder) { return (LANE *)encoder->scratch; } /* of all values or of a sample */
 
-static LANE *LANE_NAME(run_values)(const ev_encoder *encoder) { return (LANE *)encoder->scratch + encoder->count; }
-
-static uint8_t *LANE_NAME(behind_lanes)(const ev_encoder *encoder) {
-    return (uint8_t *)encoder->scratch + ((size_t)2 * encoder->count * sizeof(LANE) + 15) / 16 * 16;
-}
-
-static uint32_t *LANE_NAME(run_lengths)(const ev_encoder *encoder) { return (uint32_t *)LANE_NAME(behind_lanes)(encoder); }
-
-static ev_slot *LANE_NAME(slots_of)(const ev_encoder *encoder) {
-    return (ev_slot *)(LANE_NAME(behind_lanes)(encoder) + ((size_t)4 * encoder->count + 15) / 16 * 16);
-}
+static LANE *LANE_NAME(run_values)(const ev_encoder *encoder) { return (LANE *)encoder->scratch + encoder->count; } /* or escapes, or residuals by context */
 
 static size_t LANE_NAME(split_runs)(const LANE *values, size_t count, LANE *run_values, uint32_t *run_lengths) {
     size_t runs = 0, start = 0;
@@ -177,216 +234,6 @@ static size_t LANE_NAME(split_runs)(const LANE *values, size_t count, LANE *run_
             start = i;
         }
     return runs;
-}
-
-/* ---- rank ---- */
-
-/* Whether all residuals are equal: a look at a few tells for nearly every column. */
-static int LANE_NAME(all_equal)(const ev_encoder *encoder, unsigned transform) {
-    const LANE *values = (const LANE *)encoder->values;
-    size_t count = encoder->count - transform;
-    if (transform == EV_NONE)
-        for (size_t i = 1; i < count; i++) {
-            if (values[i] != values[0]) return 0;
-        }
-    else if (transform == EV_DELTA)
-        for (size_t i = 1; i < count; i++) {
-            if ((LANE)(values[i + 1] - values[i]) != (LANE)(values[1] - values[0])) return 0;
-        }
-    else {
-        LANE change = (LANE)(values[2] - values[1] - (values[1] - values[0]));
-        for (size_t i = 1; i < count; i++) {
-            if ((LANE)(values[i + 2] - values[i + 1] - (values[i + 1] - values[i])) != change) return 0;
-        }
-    }
-    return 1;
-}
-
-/* Runs of equal residuals. */
-static size_t LANE_NAME(count_runs)(const ev_encoder *encoder, unsigned transform) {
-    const LANE *values = (const LANE *)encoder->values;
-    size_t runs = 1, count = encoder->count - transform;
-    if (transform == EV_NONE)
-        for (size_t i = 1; i < count; i++) runs += values[i] != values[i - 1];
-    else
-        for (size_t i = 1; i < count; i++) runs += (LANE)(values[i + 1] - values[i]) != (LANE)(values[i] - values[i - 1]);
-    return runs;
-}
-
-/* Gather the sampled residuals in front of the scratch; the sample then is what stands there. */
-static ev_sample LANE_NAME(sampled)(const ev_encoder *encoder, unsigned transform, uint32_t wanted) {
-    ev_sample sample = ev_sample_of(encoder->count - transform, wanted);
-    LANE *to = LANE_NAME(residual_room)(encoder);
-    for (size_t span = 0; span < sample.spans; span++, to += sample.span_length)
-        LANE_NAME(residuals)(encoder, transform, span * sample.stride, span * sample.stride + sample.span_length, to);
-    sample.stride = sample.span_length;
-    return sample;
-}
-
-static unsigned LANE_NAME(rank_transform)(const ev_encoder *encoder, unsigned transform, uint32_t wanted, size_t runs, ev_choice *choices) {
-    unsigned found = 0;
-    double header = 6.0 + 3.0 * transform, cost;
-    if (LANE_NAME(all_equal)(encoder, transform)) {
-        choices[found++] = (ev_choice){1 + header, (uint8_t)transform, EV_CONSTANT, 0, 0};
-        return found;
-    }
-    ev_sample sample = LANE_NAME(sampled)(encoder, transform, wanted);
-    const LANE *residuals = LANE_NAME(residual_room)(encoder);
-    ev_simple simple = LANE_NAME(cost_simple)(residuals, sample);
-    choices[found++] = (ev_choice){simple.cost + header, (uint8_t)transform, simple.layout, simple.direct_bits, simple.mantissa_bits};
-#if EV_BITS > 8 /* a code takes a byte, as the value does */
-    cost = LANE_NAME(cost_dictionary)(residuals, sample, LANE_NAME(slots_of)(encoder));
-    choices[found++] = (ev_choice){cost + header, (uint8_t)transform, EV_DICTIONARY, 0, 0};
-#endif
-    size_t count = encoder->count - transform;
-    if (transform == EV_DELTA2 || runs * 4 > count) return found;
-    LANE *values = LANE_NAME(run_values)(encoder);
-    uint32_t *lengths = LANE_NAME(run_lengths)(encoder);
-    LANE_NAME(residuals)(encoder, transform, 0, count, LANE_NAME(residual_room)(encoder));
-    LANE_NAME(split_runs)(residuals, count, values, lengths);
-    cost = LANE_NAME(best_simple)(values, runs, wanted).cost + best_simple32(lengths, runs, wanted).cost;
-    choices[found++] = (ev_choice){cost + header + 4, (uint8_t)transform, EV_RUNS, 0, 0};
-    return found;
-}
-
-static unsigned LANE_NAME(rank)(ev_encoder *encoder, int is_signed, uint32_t wanted, ev_choice *choices) {
-    const LANE *values = (const LANE *)encoder->values;
-    size_t count = encoder->count;
-    LANE flip = is_signed ? (LANE)((LANE)1 << (EV_BITS - 1)) : 0; /* makes unsigned order the order of the dtype */
-    LANE low = (LANE)(values[0] ^ flip), high = low;
-    for (size_t i = 1; i < count; i++) {
-        LANE value = (LANE)(values[i] ^ flip);
-        low = value < low ? value : low;
-        high = value > high ? value : high;
-    }
-    encoder->minimum = (LANE)(low ^ flip);
-    encoder->scale = 1;
-    size_t runs = LANE_NAME(count_runs)(encoder, EV_NONE);
-    unsigned found = LANE_NAME(rank_transform)(encoder, EV_NONE, wanted, runs, choices);
-    /* Long runs of a value: differences would only break them up. */
-    if (low == high || count < 3 || runs * 16 <= count) return found;
-    encoder->scale = LANE_NAME(scale_of)(values, count);
-    runs = LANE_NAME(count_runs)(encoder, EV_DELTA);
-    found += LANE_NAME(rank_transform)(encoder, EV_DELTA, wanted, runs, choices + found);
-    if (choices[found - 1].layout != EV_CONSTANT) found += LANE_NAME(rank_transform)(encoder, EV_DELTA2, wanted, 0, choices + found);
-    return found;
-}
-
-/* ---- emit ---- */
-
-static void LANE_NAME(emit_planes)(const LANE *residuals, size_t count, ev_output *output) {
-    unsigned planes = LANE_NAME(planes_of)(LANE_NAME(any_bits)(residuals, count));
-    ev_put_u8(&output->description, (uint8_t)planes);
-    unsigned stream = begin_stream(output, 0);
-    uint8_t *to = take(output, planes * count);
-    if (!to) return;
-    for (unsigned plane = 0; plane < planes; plane++, to += count)
-        for (size_t i = 0; i < count; i++) to[i] = (uint8_t)(residuals[i] >> 8 * plane);
-    end_stream(output, stream);
-}
-
-static void LANE_NAME(emit_tokens)(const LANE *residuals, size_t count, unsigned d, unsigned q, ev_output *output) {
-    ev_put_u8(&output->description, (uint8_t)(d << 4 | q));
-    unsigned stream = begin_stream(output, 0);
-    uint8_t *tokens = take(output, count);
-    if (!tokens) return;
-    end_stream(output, stream);
-    stream = begin_stream(output, 1);
-    uint8_t *start = take(output, count * (EV_BITS / 8) + 16), *to = start; /* the longest, and room for a last whole store */
-    if (!start) return;
-    uint64_t pending = 0;
-    unsigned held = 0;
-    for (size_t i = 0; i < count; i++) {
-        unsigned extra;
-        tokens[i] = (uint8_t)token_of(residuals[i], d, q, &extra);
-        if (!extra) continue;
-        uint64_t bits = residuals[i] & (((uint64_t)1 << extra) - 1);
-        pending |= bits << held;
-        if (held + extra >= 64) {
-            ev_store64(to, pending);
-            to += 8;
-            pending = held ? bits >> (64 - held) : 0;
-            held = held + extra - 64;
-        } else
-            held += extra;
-    }
-    ev_store64(to, pending);
-    to += (held + 7) / 8;
-    output->bytes.at = to;
-    end_stream(output, stream);
-    ev_put_varint(&output->description, output->stream_length[stream]);
-}
-
-static void LANE_NAME(emit_simple)(const LANE *values, size_t count, ev_simple simple, ev_output *output) {
-    if (simple.layout == EV_CONSTANT) ev_put_varint(&output->description, values[0]);
-    else if (simple.layout == EV_PLANES) LANE_NAME(emit_planes)(values, count, output);
-    else LANE_NAME(emit_tokens)(values, count, simple.direct_bits, simple.mantissa_bits, output);
-}
-
-static void LANE_NAME(emit_inner)(const LANE *values, size_t count, ev_output *output) {
-    ev_simple simple = LANE_NAME(best_simple)(values, count, 8192);
-    ev_put_u8(&output->description, simple.layout);
-    ev_put_svarint(&output->description, 0);
-    LANE_NAME(emit_simple)(values, count, simple, output);
-}
-
-static void LANE_NAME(emit_dictionary)(const ev_encoder *encoder, const LANE *residuals, size_t count, ev_output *output) {
-    ev_slot *slots = LANE_NAME(slots_of)(encoder), *chosen[255];
-    memset(slots, 0, sizeof *slots * ALL_SLOTS);
-    for (size_t i = 0; i < count; i++) count_value(slots, residuals[i]);
-    unsigned size = choose_entries(slots, 1.0, chosen);
-    if (!size) { /* the sample promised what the whole does not hold: any one entry will do */
-        chosen[size++] = slot_for(slots, residuals[0]);
-        chosen[0]->code = 0;
-    }
-    ev_put_u8(&output->description, (uint8_t)size);
-    for (unsigned code = 0; code < size; code++) ev_put_varint(&output->description, chosen[code]->value);
-    LANE *escapes = LANE_NAME(run_values)(encoder);
-    size_t escaped = 0;
-    uint8_t *codes = take(output, count);
-    if (!codes) return;
-    for (size_t i = 0; i < count; i++) {
-        const ev_slot *slot = slot_for(slots, residuals[i]);
-        unsigned code = slot && slot->count ? slot->code : EV_ESCAPE;
-        codes[i] = (uint8_t)code;
-        if (code == EV_ESCAPE) escapes[escaped++] = residuals[i];
-    }
-    ev_put_varint(&output->description, escaped);
-    output->bytes.at -= count; /* the stream begins where its codes were put */
-    unsigned stream = begin_stream(output, 0);
-    output->bytes.at += count;
-    end_stream(output, stream);
-    if (escaped) LANE_NAME(emit_inner)(escapes, escaped, output);
-}
-
-static void LANE_NAME(emit_runs)(const ev_encoder *encoder, const LANE *residuals, size_t count, ev_output *output) {
-    LANE *values = LANE_NAME(run_values)(encoder);
-    uint32_t *lengths = LANE_NAME(run_lengths)(encoder);
-    size_t runs = LANE_NAME(split_runs)(residuals, count, values, lengths);
-    ev_put_varint(&output->description, runs);
-    LANE_NAME(emit_inner)(values, runs, output);
-    emit_inner32(lengths, runs, output);
-}
-
-static void LANE_NAME(emit)(const ev_encoder *encoder, const ev_choice *choice, ev_output *output) {
-    const LANE *values = (const LANE *)encoder->values;
-    LANE *residuals = LANE_NAME(residual_room)(encoder);
-    size_t count = encoder->count - choice->transform;
-    LANE_NAME(residuals)(encoder, choice->transform, 0, choice->layout == EV_CONSTANT ? 1 : count, residuals);
-    ev_put_u8(&output->description, (uint8_t)(choice->transform << 4 | choice->layout));
-    ev_put_svarint(&output->description, ev_sign_extend(choice->transform == EV_NONE ? encoder->minimum : values[0], EV_BITS));
-    if (choice->transform == EV_DELTA2) {
-        LANE first;
-        LANE_NAME(residuals)(encoder, EV_DELTA, 0, 1, &first);
-        ev_put_svarint(&output->description, ev_sign_extend(LANE_UNZIGZAG(first), EV_BITS));
-    }
-    if (choice->transform != EV_NONE) ev_put_varint(&output->description, encoder->scale);
-    if (choice->layout == EV_DICTIONARY) LANE_NAME(emit_dictionary)(encoder, residuals, count, output);
-    else if (choice->layout == EV_RUNS) LANE_NAME(emit_runs)(encoder, residuals, count, output);
-    else {
-        ev_simple simple = {0, choice->layout, choice->direct_bits, choice->mantissa_bits};
-        LANE_NAME(emit_simple)(residuals, count, simple, output);
-    }
 }
 
 #include "ev_lanes_end.h"

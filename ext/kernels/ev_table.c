@@ -1,5 +1,7 @@
 #include "ev_table.h"
 
+#include "ev_held.h"
+
 unsigned ev_dtype_bits(unsigned code) { return code < 8 ? 8u << (code & 3) : 0; }
 
 int ev_read_column_count(ev_cursor *cursor, uint32_t *count, ev_error *error) {
@@ -28,6 +30,8 @@ static int read_name(ev_cursor *cursor, int in_index, ev_column *column, ev_erro
     return status;
 }
 
+static int selects(const uint8_t *mask, uint32_t kind) { return mask[kind / 8] >> (kind % 8) & 1; }
+
 /* Read the mask and count the rows that it selects. */
 static int read_mask(ev_cursor *cursor, const ev_rows *rows, ev_column *column, ev_error *error) {
     uint32_t kinds = rows->kind_count;
@@ -35,10 +39,37 @@ static int read_mask(ev_cursor *cursor, const ev_rows *rows, ev_column *column, 
     if (status) return status;
     column->stored = 0;
     for (uint32_t kind = 0; kind < kinds; kind++)
-        if (column->mask[kind / 8] >> (kind % 8) & 1) column->stored += rows->kind_rows[kind];
+        if (selects(column->mask, kind)) column->stored += rows->kind_rows[kind];
     if (kinds % 8 && column->mask[kinds / 8] >> (kinds % 8))
         return ev_fail(error, EV_CORRUPT, "reserved bits of a kind mask", column->mask[kinds / 8] >> (kinds % 8), 0);
     return EV_OK;
+}
+
+/* Read held codes, behind their marker. */
+static int read_held(ev_cursor *cursor, const ev_rows *rows, ev_column *column, ev_part_use *use, ev_error *error) {
+    unsigned bits = ev_dtype_bits(column->dtype);
+    uint32_t placed = 0;
+    uint64_t codes;
+    int status = ev_get_varint(cursor, &codes, error);
+    if (status) return status;
+    for (uint32_t kind = 0; kind < rows->kind_count; kind++)
+        if (selects(column->mask, kind) && ev_takes_position(rows->kinds[kind])) placed += rows->kind_rows[kind];
+    if (codes > column->stored || codes + placed < column->stored) return ev_fail(error, EV_CORRUPT, "held codes", codes, column->stored);
+    column->held = 1;
+    if (codes) status = ev_read_sequence(cursor, (uint32_t)codes, bits, EV_NO_SPLIT, &column->sequence, use, error);
+    if (!status && placed) status = ev_read_sequence(cursor, placed, 8, EV_NO_SPLIT, &column->positions, use, error);
+    return status;
+}
+
+/* Read what is said of the values of the stored rows, of which there are some. */
+static int read_values(ev_cursor *cursor, const ev_rows *rows, int in_index, ev_column *column, ev_part_use *use, ev_error *error) {
+    int kinds = in_index || column->id == EV_KIND_COLUMN ? EV_NO_CLASSES : (int)rows->kind_count;
+    if (ev_left(cursor) && *cursor->at == EV_HELD) {
+        if (in_index || column->id == EV_KIND_COLUMN) return ev_fail(error, EV_CORRUPT, "held codes where rows have no kinds", EV_HELD, EV_SPLIT);
+        cursor->at++;
+        return read_held(cursor, rows, column, use, error);
+    }
+    return ev_read_sequence(cursor, column->stored, ev_dtype_bits(column->dtype), kinds, &column->sequence, use, error);
 }
 
 int ev_read_column(ev_cursor *cursor, const ev_rows *rows, int in_index, const uint8_t *standard_dtypes, uint32_t last_id,
@@ -64,7 +95,7 @@ int ev_read_column(ev_cursor *cursor, const ev_rows *rows, int in_index, const u
     column->stored = rows->rows;
     if (!in_index) status = read_mask(cursor, rows, column, error);
     if (status || !column->stored) return status;
-    return ev_read_sequence(cursor, column->stored, ev_dtype_bits(column->dtype), &column->sequence, use, error);
+    return read_values(cursor, rows, in_index, column, use, error);
 }
 
 int ev_read_parts(ev_cursor *cursor, const ev_part_use *use, ev_part *parts, uint32_t *count, ev_error *error) {

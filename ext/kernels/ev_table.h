@@ -8,10 +8,16 @@
 #define EV_MAX_KINDS 256
 #define EV_MAX_PART_BYTES 67108864
 
+/* The first byte of a column's values when they are held codes. */
+#define EV_HELD 0x40
+/* Id of the column that tells each row's kind. */
+#define EV_KIND_COLUMN 2
+
 /* Number of rows and how many of each of the table's kinds; kind_count is 0 in an index. */
 typedef struct {
     uint32_t rows;
     uint32_t kind_count;
+    const uint8_t *kinds;
     const uint32_t *kind_rows;
 } ev_rows;
 
@@ -24,7 +30,9 @@ typedef struct {
     const uint8_t *name;
     const uint8_t *mask; /* NULL in an index */
     uint32_t stored;     /* rows that are stored */
+    uint8_t held;        /* whether they are held codes */
     ev_sequence sequence;
+    ev_sequence positions; /* of held codes; their count is 0 where there are none */
 } ev_column;
 
 typedef struct {

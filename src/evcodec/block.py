@@ -164,7 +164,7 @@ class Block:
                 f"{self._where}: kinds: found {list(self.kinds)} without a kind column, allowed: only kind 0"
             )
         for name, (table, at) in list(self._places.items()):
-            if 0 < table.columns[at][4] < self.events:
+            if table.needs_kinds(at):
                 del self._places[name], self.dtypes[name], self.groups[name]
 
     def _add_columns(self, table: Table, group: int) -> None:
@@ -243,8 +243,8 @@ class Block:
         zeroed: Collection[str],
     ) -> None:
         places = [self._places[name][1] for name in names]
-        partial = any(0 < table.columns[at][4] < self.events for at in places)
-        if partial and "kind" not in arrays and "kind" not in names:
+        placed = any(map(table.needs_kinds, places))
+        if placed and "kind" not in arrays and "kind" not in names:
             arrays["kind"] = self.decode(("kind",))["kind"]
         parts = _decompress(table, places, self._where)
         for name, at in zip(names, places, strict=True):

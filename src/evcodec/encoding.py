@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from . import compression
-from ._codec import count_kinds, encode_sequence, gather, kinds_with_values, time_range
+from ._codec import SequenceEncoder, count_kinds, gather, hold, kinds_with_values, time_range
 from .block import Columns, column_head, group_of
 from .compression import Effort
 from .errors import InvalidArgumentError, LimitExceededError
 from .limits import MAX_COLUMNS
+from .schema import ColumnGroup, EventKind
 from .wire import pack_varint, zigzag
 
 
@@ -20,14 +21,17 @@ class Level(NamedTuple):
     """How much work an encoder does.
 
     ``large`` and ``small`` are the ways in which zstd is tried on a part, by its size: a small part is compressed in no
-    time, and its tables weigh more. ``sample`` is the most values of a column that costs are estimated on (0: all);
-    ``trials`` is how many of the cheapest encodings of a column are compressed to see which is smallest.
+    time, and its tables weigh more. ``sample`` is the most values of a column that costs are estimated on (0: all).
+    ``trials`` is how many of the cheapest encodings of a column are compressed to see which is smallest, on up to ``trial_values``
+    of its values (0: all). ``thorough`` looks at encodings too that take long to find and to decode.
     """
 
     large: tuple[Effort, ...]
     small: tuple[Effort, ...]
     sample: int
     trials: int
+    trial_values: int
+    thorough: bool
 
     def efforts(self, raw_bytes: int) -> tuple[Effort, ...]:
         """Return how to compress a part of this size."""
@@ -36,10 +40,28 @@ class Level(NamedTuple):
 
 _SMALL_PART_BYTES = 96 * 1024
 LEVELS: dict[str, Level] = {
-    "fast": Level((Effort(1),), (Effort(1),), sample=2048, trials=1),
-    "balanced": Level((Effort(1),), (Effort(1), Effort(3, 6), Effort(9)), sample=4096, trials=1),
-    "small": Level((Effort(19), Effort(19, 6)), (Effort(19), Effort(19, 6)), sample=0, trials=3),
+    "fast": Level((Effort(1),), (Effort(1),), sample=2048, trials=1, trial_values=0, thorough=False),
+    "balanced": Level(
+        (Effort(1),),
+        (Effort(1), Effort(3, 6), Effort(9)),
+        sample=4096,
+        trials=3,
+        trial_values=16384,
+        thorough=False,
+    ),
+    "small": Level(
+        (Effort(19), Effort(19, 6)),
+        (Effort(19), Effort(19, 6)),
+        sample=0,
+        trials=6,
+        trial_values=0,
+        thorough=True,
+    ),
 }
+
+# The first byte of held codes, and the kinds whose code a place among them may tell.
+HELD = 0x40
+RELEASES = {int(EventKind.BUTTON_UP), int(EventKind.KEY_UP), int(EventKind.KEY_REPEAT)}
 
 # From this size on a stream is compressed on its own, so that it can be left out when its column is not
 # asked for; smaller ones share a part, because each zstd frame has a header and tables of its own.
@@ -67,20 +89,53 @@ class _Encoded:
     streams: list[tuple[int, bytes, bool]]
 
 
-def _encode_values(values: np.ndarray, level: Level) -> tuple[bytearray, list[tuple[int, bytes, bool]]]:
-    """Return the encoding of at least one value that is cheapest, by estimate or by trial."""
-    encodings = encode_sequence(values, values.dtype.kind == "i", level.sample, level.trials)
-    if len(encodings) == 1:
-        return encodings[0]
+# A description, and the streams: see SequenceEncoder.encode.
+_Encoding = tuple[bytearray, list[tuple[int, bytes, bool]]]
 
-    def size(encoding: tuple[bytearray, list[tuple[int, bytes, bool]]]) -> int:
-        description, streams = encoding
-        return len(description) + sum(
-            len(data) if noise else len(compression.compress(data, level.efforts(len(data)))[1])
-            for _, data, noise in streams
-        )
 
-    return min(encodings, key=size)
+def _size(encoding: _Encoding, level: Level, share: float) -> float:
+    """Return the bytes that an encoding takes, when its streams are of this share of all values."""
+    description, streams = encoding
+    efforts = level.large if level.trial_values else level.small
+    return len(description) + sum(
+        len(data) if noise else len(compression.compress(data, efforts)[1]) for _, data, noise in streams
+    ) / share
+
+
+def _cheapest(encoder: SequenceEncoder, level: Level, count: int) -> tuple[float, _Encoding]:
+    """Return the cost and the encoding that is cheapest, by estimate or by trial."""
+    costs = encoder.costs[: level.trials]
+    if len(costs) == 1:
+        return costs[0], encoder.encode(0)
+    whole = level.trial_values == 0 or count <= level.trial_values
+    share = 1.0 if whole else level.trial_values / count
+    tried = [encoder.encode(way, level.trial_values) for way in range(len(costs))]
+    sizes = [_size(encoding, level, share) for encoding in tried]
+    best = sizes.index(min(sizes))
+    return sizes[best], tried[best] if whole else encoder.encode(best)
+
+
+def _encode_values(
+    values: np.ndarray, level: Level, kinds: np.ndarray | None = None, listed: bytes = b"", split: bool = True
+) -> tuple[float, _Encoding]:
+    """Return the cost and the encoding of at least one value that is cheapest."""
+    thorough = level.thorough and split
+    encoder = SequenceEncoder(values, values.dtype.kind == "i", level.sample, thorough, kinds, listed)
+    return _cheapest(encoder, level, len(values))
+
+
+def _encode_held(values: np.ndarray, kinds: np.ndarray, level: Level) -> tuple[float, _Encoding]:
+    """Return the cost and the encoding of at least one value as held codes (docs/format.md, section 5.5)."""
+    codes, positions = hold(values, kinds)
+    cost, description = 1.0, bytearray((HELD,)) + pack_varint(len(codes))
+    streams: list[tuple[int, bytes, bool]] = []
+    for part in (codes, positions):
+        if len(part):
+            more, (of_part, found) = _encode_values(part, level, split=False)
+            streams += [(len(description) + at, data, noise) for at, data, noise in found]
+            description += of_part
+            cost += more
+    return cost, (description, streams)
 
 
 def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
@@ -145,10 +200,19 @@ def _encode_column(
     head = column_head(name, values.dtype, group) + mask
     if not stored:
         return _Encoded(head, bytearray(), [])
-    if len(stored) < len(counts):
-        kept = np.empty_like(values)
-        values = kept[: gather(values, kinds, stored, kept)]
-    return _Encoded(head, *_encode_values(values, level))
+    if kinds is not None and len(stored) < len(counts):
+        values, kinds = _rows_of(values, kinds, stored), _rows_of(kinds, kinds, stored)
+    cost, encoding = _encode_values(values, level, None if name == "kind" else kinds, bytes(counts))
+    if kinds is not None and group == ColumnGroup.KEYS and stored & RELEASES:
+        held_cost, held = _encode_held(values, kinds, level)
+        encoding = held if held_cost < cost else encoding
+    return _Encoded(head, *encoding)
+
+
+def _rows_of(values: np.ndarray, kinds: np.ndarray, stored: set[int]) -> np.ndarray:
+    """Return the values of the rows of some kinds."""
+    kept = np.empty_like(values)
+    return kept[: gather(values, kinds, stored, kept)]
 
 
 def encode_block(columns: Columns, level: Level) -> bytes:
@@ -189,6 +253,6 @@ def encode_block(columns: Columns, level: Level) -> bytes:
 def encode_index_table(columns: list[np.ndarray], level: Level) -> bytes:
     """Return a table whose columns are numbered from 1 on and have their standard dtypes."""
     encoded = [
-        _Encoded(pack_varint(i << 1), *_encode_values(values, level)) for i, values in enumerate(columns, 1)
+        _Encoded(pack_varint(i << 1), *_encode_values(values, level)[1]) for i, values in enumerate(columns, 1)
     ]
     return _pack_table(encoded, level)
