@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-enum { MOST_CELLS = 160 };
+enum { MOST_CELLS = 256 };
 
 /* Neighbouring values, which may become a bin; merged ones leave the list. */
 typedef struct {

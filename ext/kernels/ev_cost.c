@@ -13,12 +13,16 @@ ev_sample ev_sample_of(size_t count, size_t wanted) {
     return sample;
 }
 
-double ev_entropy_bytes(const uint32_t histogram[256]) {
+double ev_stream_bytes(const uint32_t histogram[256], double weight) {
     double total = 0, sum = 0;
+    unsigned used = 0;
     for (unsigned i = 0; i < 256; i++)
         if (histogram[i]) {
+            used++;
             total += histogram[i];
             sum += histogram[i] * log2(histogram[i]);
         }
-    return total ? (total * log2(total) - sum) / 8 : 0;
+    if (used < 2) return 2;
+    double bits = total * log2(total) - sum + (weight > 1 ? (used - 1) * 0.7213 : 0);
+    return bits / 8 * weight + used / 2.0;
 }

@@ -14,8 +14,9 @@ typedef struct {
 
 ev_sample ev_sample_of(size_t count, size_t wanted);
 
-/* Shannon's order-0 entropy of a histogram of 256 counts, in bytes for all that were counted. */
-double ev_entropy_bytes(const uint32_t histogram[256]);
+/* Bytes that a stream takes whose bytes have these frequencies, each counted byte standing for `weight`: Shannon's entropy, what a sample of rare
+ * bytes has too little of (Miller and Madow 1955: (used - 1) / 2 nats a sample), and a table of codes. */
+double ev_stream_bytes(const uint32_t histogram[256], double weight);
 
 /* Bytes that a further stream costs whatever it holds: its entry, its share of zstd headers and tables. */
 #define EV_STREAM_OVERHEAD 6.0

@@ -161,7 +161,7 @@ static const uint8_t TOKEN_SHAPES_32[][2] = {{5, 2}, {6, 2}};
 enum {
     LEAST_FOR_BINS = 64,    /* values, and bytes: below, the description of bins costs what they save */
     LEAST_FOR_SPLIT = 2048, /* values: below, contexts are too small to learn from */
-    SPLIT_TABLE_BYTES = 40  /* zstd's table of codes, once more for each context */
+    CONTEXT_BYTES = 16      /* headers of zstd, once more for each context */
 };
 
 /* ---- where things stand in the scratch: residuals, run values, run lengths or contexts, codes, slots, keys ---- */

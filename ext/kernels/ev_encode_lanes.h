@@ -90,9 +90,9 @@ static double LANE_NAME(cost_planes)(const LANE *values, ev_sample sample, unsig
         for (size_t span = 0; span < sample.spans; span++)
             for (size_t i = span * sample.stride, stop = i + sample.span_length; i < stop; i++)
                 histogram[values[i] >> 8 * plane & 255]++;
-        cost += ev_entropy_bytes(histogram);
+        cost += ev_stream_bytes(histogram, sample.weight);
     }
-    return cost * sample.weight + EV_STREAM_OVERHEAD;
+    return cost + EV_STREAM_OVERHEAD;
 }
 
 #if EV_BITS > 8 /* the tokens of a byte would be the byte */
@@ -105,7 +105,7 @@ static double LANE_NAME(cost_tokens)(const LANE *values, ev_sample sample, unsig
             histogram[token_of(values[i], d, q, &extra)]++;
             bits += extra;
         }
-    return (ev_entropy_bytes(histogram) + (double)bits / 8) * sample.weight + (bits ? 2 : 1) * EV_STREAM_OVERHEAD;
+    return ev_stream_bytes(histogram, sample.weight) + (double)bits / 8 * sample.weight + (bits ? 2 : 1) * EV_STREAM_OVERHEAD;
 }
 #endif
 
@@ -134,7 +134,7 @@ static int64_t LANE_NAME(key)(LANE value, int steps) {
 /* What codes that share bytes cost: neighbours are alike, which their bytes show and their own frequencies do not. */
 static double LANE_NAME(cost_pairs)(const LANE *values, ev_sample sample, int steps, const ev_bins *bins) {
     uint32_t histogram[256] = {0};
-    unsigned each = 8 / bins->code_bits, used = 0;
+    unsigned each = 8 / bins->code_bits;
     size_t total = 0;
     ev_bin_finder finder;
     ev_set_finder(&finder, bins);
@@ -145,10 +145,7 @@ static double LANE_NAME(cost_pairs)(const LANE *values, ev_sample sample, int st
                 byte |= ev_bin_of(&finder, bins, LANE_NAME(key)(values[i + k], steps)) << (k * bins->code_bits);
             histogram[byte]++;
         }
-    for (unsigned byte = 0; byte < 256; byte++) used += histogram[byte] != 0;
-    /* A sample has too few of rare pairs: Miller and Madow's correction, (used - 1) / 2 nats. */
-    double bytes = ev_entropy_bytes(histogram) + (used - 1) * 0.7213 / 8;
-    return total ? bytes * sample.weight + bins->beside + 3.0 * bins->count + used / 4.0 : 1e300;
+    return total ? ev_stream_bytes(histogram, sample.weight) + bins->beside + 3.0 * bins->count : 1e300;
 }
 
 /* Ways to put what is sampled into bins. `steps` tells that values are zigzagged steps. */
@@ -212,9 +209,9 @@ static double LANE_NAME(cost_dictionary)(const LANE *values, ev_sample sample, e
                 tokens[token_of(values[i], 4, 2, &extra) & 255]++;
                 bits += extra;
             }
-        escapes = (ev_entropy_bytes(tokens) + (double)bits / 8) * sample.weight + EV_STREAM_OVERHEAD;
+        escapes = ev_stream_bytes(tokens, sample.weight) + (double)bits / 8 * sample.weight + EV_STREAM_OVERHEAD;
     }
-    return ev_entropy_bytes(histogram) * sample.weight + entries + escapes + EV_STREAM_OVERHEAD;
+    return ev_stream_bytes(histogram, sample.weight) + entries + escapes + EV_STREAM_OVERHEAD;
 }
 
 #endif

@@ -179,7 +179,7 @@ static double LANE_NAME(cost_division)(const ev_encoder *encoder, unsigned trans
     ev_bins bins;
     for (unsigned context = 0; context < EV_MAX_CONTEXTS; of_context += counts[context++])
         if (counts[context])
-            cost += 4 + SPLIT_TABLE_BYTES + LANE_NAME(best_simple)(of_context, counts[context], 0, transform != EV_NONE, keys_of(encoder), &bins).cost;
+            cost += 4 + CONTEXT_BYTES + LANE_NAME(best_simple)(of_context, counts[context], 0, transform != EV_NONE, keys_of(encoder), &bins).cost;
     return cost;
 }
 

@@ -23,7 +23,9 @@ class Level(NamedTuple):
     ``large`` and ``small`` are the ways in which zstd is tried on a part, by its size: a small part is compressed in no
     time, and its tables weigh more. ``sample`` is the most values of a column that costs are estimated on (0: all).
     ``trials`` is how many of the cheapest encodings of a column are compressed to see which is smallest, on up to ``trial_values``
-    of its values (0: all). ``thorough`` looks at encodings too that take long to find and to decode.
+    of its values (0: all). ``thorough`` looks at encodings too that take long to find and to decode. ``own_part_bytes`` are
+    the sizes to try from which on a stream is compressed on its own, so that it can be left out when its column is not asked
+    for; smaller ones share a part, because each zstd frame has a header and tables of its own.
     """
 
     large: tuple[Effort, ...]
@@ -32,6 +34,7 @@ class Level(NamedTuple):
     trials: int
     trial_values: int
     thorough: bool
+    own_part_bytes: tuple[int, ...]
 
     def efforts(self, raw_bytes: int) -> tuple[Effort, ...]:
         """Return how to compress a part of this size."""
@@ -40,7 +43,15 @@ class Level(NamedTuple):
 
 _SMALL_PART_BYTES = 96 * 1024
 LEVELS: dict[str, Level] = {
-    "fast": Level((Effort(1),), (Effort(1),), sample=2048, trials=1, trial_values=0, thorough=False),
+    "fast": Level(
+        (Effort(1),),
+        (Effort(1),),
+        sample=2048,
+        trials=1,
+        trial_values=0,
+        thorough=False,
+        own_part_bytes=(4096,),
+    ),
     "balanced": Level(
         (Effort(1),),
         (Effort(1), Effort(3, 6), Effort(9)),
@@ -48,6 +59,7 @@ LEVELS: dict[str, Level] = {
         trials=3,
         trial_values=16384,
         thorough=False,
+        own_part_bytes=(4096, 512),
     ),
     "small": Level(
         (Effort(19), Effort(19, 6)),
@@ -56,6 +68,7 @@ LEVELS: dict[str, Level] = {
         trials=6,
         trial_values=0,
         thorough=True,
+        own_part_bytes=(4096, 1024, 384, 128),
     ),
 }
 
@@ -63,9 +76,6 @@ LEVELS: dict[str, Level] = {
 HELD = 0x40
 RELEASES = {int(EventKind.BUTTON_UP), int(EventKind.KEY_UP), int(EventKind.KEY_REPEAT)}
 
-# From this size on a stream is compressed on its own, so that it can be left out when its column is not
-# asked for; smaller ones share a part, because each zstd frame has a header and tables of its own.
-_OWN_PART_BYTES = 4096
 # Parts are named in one byte of a description: the encoder stays below 128.
 _MAX_OWN_PARTS = 120
 
@@ -97,9 +107,13 @@ def _size(encoding: _Encoding, level: Level, share: float) -> float:
     """Return the bytes that an encoding takes, when its streams are of this share of all values."""
     description, streams = encoding
     efforts = level.large if level.trial_values else level.small
-    return len(description) + sum(
-        len(data) if noise else len(compression.compress(data, efforts)[1]) for _, data, noise in streams
-    ) / share
+    return (
+        len(description)
+        + sum(
+            len(data) if noise else len(compression.compress(data, efforts)[1]) for _, data, noise in streams
+        )
+        / share
+    )
 
 
 def _cheapest(encoder: SequenceEncoder, level: Level, count: int) -> tuple[float, _Encoding]:
@@ -138,37 +152,37 @@ def _encode_held(values: np.ndarray, kinds: np.ndarray, level: Level) -> tuple[f
     return cost, (description, streams)
 
 
-def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
-    """Give every stream its part and return part count, part entries and part bytes."""
-    parts: list[list[bytes]] = []
-    noisy: list[bool] = []
+def _divide(streams: list[tuple[bytes, bool]], own_from: int) -> list[int]:
+    """Return the part of each stream when those of so many bytes have a part of their own."""
+    parts: list[int] = []
     shared: dict[bool, int] = {}
-    empty: list[tuple[_Encoded, int]] = []
-    for column in columns:
-        for part_at, data, noise in column.streams:
-            if not data:
-                empty.append((column, part_at))
-                continue
-            if len(data) >= _OWN_PART_BYTES and len(parts) < _MAX_OWN_PARTS:
-                part = len(parts)
-                parts.append([data])
-                noisy.append(noise)
-            else:
-                if noise not in shared:
-                    shared[noise] = len(parts)
-                    parts.append([])
-                    noisy.append(noise)
-                part = shared[noise]
-                parts[part].append(data)
-            column.description[part_at] = part
-    for column, part_at in empty:  # an empty stream takes nothing, from any part that there is
-        column.description[part_at] = 0
-    entries = bytearray(pack_varint(len(parts)))
+    count = 0
+    for data, noise in streams:
+        if not data:  # takes nothing, from any part that there is
+            parts.append(0)
+        elif len(data) < own_from or count >= _MAX_OWN_PARTS:
+            parts.append(shared.setdefault(noise, count))
+            count = max(count, parts[-1] + 1)
+        else:
+            parts.append(count)
+            count += 1
+    return parts
+
+
+def _join_parts(streams: list[tuple[bytes, bool]], parts: list[int], level: Level) -> bytes:
+    """Return part count, part entries and part bytes."""
+    pieces: dict[int, list[bytes]] = {}
+    noisy: set[int] = set()
+    for (data, noise), part in zip(streams, parts, strict=True):
+        if data:
+            pieces.setdefault(part, []).append(data)
+            noisy |= {part} if noise else set()
+    entries = bytearray(pack_varint(len(pieces)))
     stored: list[bytes] = []
-    for pieces, noise in zip(parts, noisy, strict=True):
-        raw = b"".join(pieces)
+    for part in sorted(pieces):
+        raw = b"".join(pieces[part])
         codec, kept = (
-            (compression.STORED, raw) if noise else compression.compress(raw, level.efforts(len(raw)))
+            (compression.STORED, raw) if part in noisy else compression.compress(raw, level.efforts(len(raw)))
         )
         entries.append(codec)
         entries += pack_varint(len(raw))
@@ -176,6 +190,26 @@ def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
             entries += pack_varint(len(kept))
         stored.append(kept)
     return bytes(entries) + b"".join(stored)
+
+
+def _assign_parts(columns: list[_Encoded], level: Level) -> bytes:
+    """Give every stream its part and return part count, part entries and part bytes."""
+    places = [(column.description, at) for column in columns for at, _, _ in column.streams]
+    streams = [(data, noise) for column in columns for _, data, noise in column.streams]
+    best: tuple[bytes, list[int]] | None = None
+    seen: list[list[int]] = []
+    for own_from in level.own_part_bytes:
+        parts = _divide(streams, own_from)
+        if parts in seen:
+            continue
+        seen.append(parts)
+        joined = _join_parts(streams, parts, level)
+        if best is None or len(joined) < len(best[0]):
+            best = joined, parts
+    assert best is not None
+    for (description, at), part in zip(places, best[1], strict=True):
+        description[at] = part
+    return best[0]
 
 
 def _pack_table(columns: list[_Encoded], level: Level) -> bytes:
@@ -253,6 +287,7 @@ def encode_block(columns: Columns, level: Level) -> bytes:
 def encode_index_table(columns: list[np.ndarray], level: Level) -> bytes:
     """Return a table whose columns are numbered from 1 on and have their standard dtypes."""
     encoded = [
-        _Encoded(pack_varint(i << 1), *_encode_values(values, level)[1]) for i, values in enumerate(columns, 1)
+        _Encoded(pack_varint(i << 1), *_encode_values(values, level)[1])
+        for i, values in enumerate(columns, 1)
     ]
     return _pack_table(encoded, level)
