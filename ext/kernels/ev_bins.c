@@ -39,7 +39,7 @@ static unsigned extra_bits(int64_t low, int64_t high) {
 
 /* Bytes for a bin and what falls into it. */
 static double cost_of(const ev_cells *cells, int64_t low, int64_t high, double count) {
-    const double description = 3; /* gap and extra bits, and a place in zstd's table of codes */
+    const double description = 2.5; /* gap and extra bits, and a place in zstd's table of codes */
     /* A bit in a code is worth more than one beside it: zstd may find a use for what it follows. */
     return description + count * (cells->total_bits - log2(count) + 1.05 * extra_bits(low, high)) / 8;
 }
@@ -108,12 +108,17 @@ static double best_gain(const ev_cells *cells) {
 static unsigned narrowest(unsigned count) { return count <= 2 ? 1 : count <= 4 ? 2 : count <= 16 ? 4 : 8; }
 
 static void take_bins(const ev_cells *cells, ev_bins *bins) {
+    uint64_t end = 0; /* of the bin before */
     bins->count = bins->spare = 0;
     bins->cost = bins->beside = 0;
     double most = 0, total = 0;
     for (unsigned at = 0; at != MOST_CELLS; at = cells->next[at]) {
-        bins->low[bins->count] = cells->low[at];
-        bins->extra[bins->count++] = (uint8_t)extra_bits(cells->low[at], cells->high[at]);
+        unsigned extra = extra_bits(cells->low[at], cells->high[at]);
+        /* A bin that can begin where the last one ends needs no gap, and takes what the sample did not show. */
+        int joins = bins->count && extra < 64 && ((uint64_t)cells->high[at] - end) >> extra == 0;
+        bins->low[bins->count] = joins ? (int64_t)end : cells->low[at];
+        bins->extra[bins->count++] = (uint8_t)extra;
+        end = (uint64_t)bins->low[bins->count - 1] + (extra < 64 ? (uint64_t)1 << extra : 0);
         bins->cost += cells->cost[at];
         bins->beside += cells->count[at] * bins->extra[bins->count - 1] / 8;
         total += cells->count[at];

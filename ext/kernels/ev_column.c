@@ -4,7 +4,7 @@
 #include "ev_kinds.h"
 
 int ev_needs_kinds(const ev_column *column, uint32_t rows) {
-    return column->stored && (column->stored < rows || column->held || column->sequence.split.class_count > 1);
+    return column->stored && (column->stored < rows || column->held || ev_is_classed(&column->sequence));
 }
 
 unsigned ev_column_streams(const ev_column *column, const ev_stream *streams[EV_MAX_COLUMN_STREAMS]) {
@@ -24,7 +24,7 @@ static ev_layout lay_out(const ev_column *column, uint32_t rows) {
     ev_layout at;
     at.stored = 0;
     at.kinds = at.stored + (column->stored < rows ? aligned((column->stored + (size_t)1) * size) : 0);
-    at.codes = at.kinds + (column->held || column->sequence.split.class_count > 1 ? aligned(column->stored) : 0);
+    at.codes = at.kinds + (column->held || ev_is_classed(&column->sequence) ? aligned(column->stored) : 0);
     at.positions = at.codes + (column->held ? aligned(column->sequence.outer.count * size) : 0);
     at.inner = at.positions + aligned(column->positions.outer.count);
     of_positions = column->positions.outer.count ? ev_decode_scratch(&column->positions) : 0;
@@ -57,18 +57,24 @@ int ev_decode_column(const ev_column *column, const ev_rows *rows, const uint8_t
                      ev_error *error) {
     const ev_split *split = &column->sequence.split;
     ev_layout at = lay_out(column, rows->rows);
-    int partial = column->stored < rows->rows, classed = split->class_count > 1, status = EV_OK;
-    uint8_t selected[256] = {0}, class_of[256] = {0}, *own_kinds = (uint8_t *)scratch + at.kinds;
+    int partial = column->stored < rows->rows, classed = ev_is_classed(&column->sequence), status = EV_OK;
+    uint8_t selected[256] = {0}, class_of[256] = {0}, before[256] = {0}, *own_kinds = (uint8_t *)scratch + at.kinds;
     void *values = partial ? (uint8_t *)scratch + at.stored : out;
     for (uint32_t i = 0; (partial || classed || column->held) && i < rows->kind_count; i++) {
         selected[rows->kinds[i]] = column->mask[i / 8] >> (i % 8) & 1;
-        if (classed) class_of[rows->kinds[i]] = split->classes[i];
+        if (split->class_count > 1) class_of[rows->kinds[i]] = (uint8_t)(split->classes[i] * split->before_count);
+        if (split->before_count > 1) before[rows->kinds[i]] = split->before[i];
     }
     if (classed || column->held) status = stored_kinds(column, rows->rows, kinds, selected, own_kinds, error);
     if (status) return status;
     if (column->held) status = decode_held(column, parts, own_kinds, scratch, &at, values, error);
     else {
-        for (size_t i = 0; classed && i < column->stored; i++) own_kinds[i] = class_of[own_kinds[i]];
+        uint8_t of_before = 0;
+        for (size_t i = 0; classed && i < column->stored; i++) {
+            uint8_t kind = own_kinds[i];
+            own_kinds[i] = (uint8_t)(class_of[kind] + of_before);
+            of_before = before[kind];
+        }
         status = ev_decode(&column->sequence, parts, own_kinds, values, (uint8_t *)scratch + at.inner, error);
     }
     if (status || !partial) return status;

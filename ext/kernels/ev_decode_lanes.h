@@ -259,7 +259,7 @@ static int LANE_NAME(decode_split)(const ev_sequence *sequence, const uint8_t *c
         next[context] = steps;
         end[context] = steps += inner->count;
     }
-    classes = sequence->split.class_count > 1 ? classes + (sequence->outer.count - count) : NULL;
+    classes = ev_is_classed(sequence) ? classes + (sequence->outer.count - count) : NULL;
     switch (transform) {
     case EV_NONE: return LANE_NAME(join)(sequence, EV_NONE, classes, sums, out, next, end, count, error);
     case EV_DELTA: return LANE_NAME(join)(sequence, EV_DELTA, classes, sums, out, next, end, count, error);

@@ -114,14 +114,13 @@ static void LANE_NAME(emit_split)(const ev_encoder *encoder, const ev_choice *ch
     uint32_t counts[EV_MAX_CONTEXTS];
     uint64_t before = 0;
     LANE_NAME(divide)(encoder, choice->transform, division, residuals, count, counts);
-    ev_put_u8(&output->description, division->class_count);
-    for (unsigned i = 0; division->class_count > 1 && i < encoder->listed_count; i++)
-        ev_put_u8(&output->description, division->class_of[encoder->listed[i]]);
+    put_classes(encoder, division->class_count, division->class_of, output);
+    put_classes(encoder, division->before_count, division->before_of, output);
     ev_put_u8(&output->description, division->threshold_count);
     for (unsigned k = 0; k < division->threshold_count; before = division->thresholds[k++])
         ev_put_varint(&output->description, division->thresholds[k] - before);
     const LANE *of_context = LANE_NAME(run_values)(encoder);
-    for (unsigned context = 0; context < division->class_count * (division->threshold_count + 1u); of_context += counts[context++]) {
+    for (unsigned context = 0; context < division->class_count * division->before_count * (division->threshold_count + 1u); of_context += counts[context++]) {
         ev_put_varint(&output->description, counts[context]);
         if (counts[context]) LANE_NAME(emit_inner)(encoder, of_context, counts[context], choice->transform != EV_NONE, output);
     }

@@ -179,16 +179,23 @@ static ev_slot *slots_of(const ev_encoder *encoder) { return (ev_slot *)(behind_
 static int64_t *keys_of(const ev_encoder *encoder) { return (int64_t *)(slots_of(encoder) + ALL_SLOTS); }
 
 /* The most frequent kinds have a class each; all others share the last. */
-static void set_classes(const ev_encoder *encoder, ev_division *division) {
+static void set_classes(const ev_encoder *encoder, unsigned classes, uint8_t class_of[256]) {
     uint32_t counts[256] = {0};
+    memset(class_of, 0, 256);
+    if (classes < 2) return;
     for (uint32_t i = 0; i < encoder->count; i++) counts[encoder->kinds[i]]++;
-    memset(division->class_of, division->class_count - 1, sizeof division->class_of);
-    for (unsigned class_ = 0; class_ + 1 < division->class_count; class_++) {
+    memset(class_of, (int)classes - 1, 256);
+    for (unsigned class_ = 0; class_ + 1 < classes; class_++) {
         unsigned most = 0;
         for (unsigned kind = 1; kind < 256; kind++) most = counts[kind] > counts[most] ? kind : most;
-        division->class_of[most] = (uint8_t)class_;
+        class_of[most] = (uint8_t)class_;
         counts[most] = 0;
     }
+}
+
+static void put_classes(const ev_encoder *encoder, unsigned classes, const uint8_t class_of[256], ev_output *output) {
+    ev_put_u8(&output->description, (uint8_t)classes);
+    for (unsigned i = 0; classes > 1 && i < encoder->listed_count; i++) ev_put_u8(&output->description, class_of[encoder->listed[i]]);
 }
 
 /* ---- bits beside tokens and codes ---- */
@@ -236,8 +243,9 @@ static void put_bins(const ev_bins *bins, unsigned width, ev_output *output) {
     ev_put_u8(&output->description, (uint8_t)(bins->count - 1));
     for (unsigned i = 0; i < bins->count; i++) {
         unsigned extra = bins->extra[i];
-        ev_put_svarint(&output->description, ev_sign_extend((uint64_t)bins->low[i] - next, width));
-        ev_put_u8(&output->description, (uint8_t)extra);
+        uint64_t gap = ev_sign_extend((uint64_t)bins->low[i] - next, width);
+        ev_put_u8(&output->description, (uint8_t)(extra | (gap ? 128 : 0)));
+        if (gap) ev_put_svarint(&output->description, gap);
         next = (uint64_t)bins->low[i] + (extra < 64 ? (uint64_t)1 << extra : 0);
     }
 }

@@ -14,8 +14,10 @@ typedef struct {
 /* How residuals are to be divided among contexts. */
 typedef struct {
     uint8_t class_count;
+    uint8_t before_count;
     uint8_t threshold_count;
-    uint8_t class_of[256]; /* by kind */
+    uint8_t class_of[256];  /* by kind */
+    uint8_t before_of[256];
     uint64_t thresholds[15];
 } ev_division;
 

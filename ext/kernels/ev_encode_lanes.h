@@ -145,7 +145,7 @@ static double LANE_NAME(cost_pairs)(const LANE *values, ev_sample sample, int st
                 byte |= ev_bin_of(&finder, bins, LANE_NAME(key)(values[i + k], steps)) << (k * bins->code_bits);
             histogram[byte]++;
         }
-    return total ? ev_stream_bytes(histogram, sample.weight) + bins->beside + 3.0 * bins->count : 1e300;
+    return total ? ev_stream_bytes(histogram, sample.weight) + bins->beside + 2.0 * bins->count : 1e300;
 }
 
 /* Ways to put what is sampled into bins. `steps` tells that values are zigzagged steps. */

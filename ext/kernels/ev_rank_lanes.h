@@ -126,7 +126,8 @@ static unsigned LANE_NAME(rank_grids)(ev_encoder *encoder, ev_search search, dou
 static void LANE_NAME(divide)(const ev_encoder *encoder, unsigned transform, const ev_division *division, const LANE *residuals, size_t count,
                               uint32_t counts[EV_MAX_CONTEXTS]) {
     const LANE *values = (const LANE *)encoder->values;
-    const uint8_t *kinds = encoder->kinds + (encoder->count - count);
+    int classed = division->class_count > 1 || division->before_count > 1;
+    const uint8_t *kinds = classed ? encoder->kinds + (encoder->count - count) : NULL;
     uint8_t *contexts = (uint8_t *)run_lengths(encoder);
     LANE *out = LANE_NAME(run_values)(encoder), before = 0, delta = 0, *to[EV_MAX_CONTEXTS];
     unsigned threshold_count = division->threshold_count;
@@ -136,7 +137,7 @@ static void LANE_NAME(divide)(const ev_encoder *encoder, unsigned transform, con
     if (transform == EV_DELTA2) delta = LANE_NAME(scaled_delta)(values, 0, &divider);
     if (transform == EV_DELTA2) before = LANE_ZIGZAG(delta);
     for (size_t i = 0; i < count; i++) {
-        unsigned context = division->class_count > 1 ? division->class_of[kinds[i]] * (threshold_count + 1) : 0;
+        unsigned context = classed ? (division->class_of[kinds[i]] * division->before_count + division->before_of[kinds[i - 1]]) * (threshold_count + 1) : 0;
         for (unsigned k = 0; k < threshold_count; k++) context += before >= (LANE)division->thresholds[k];
         contexts[i] = (uint8_t)context;
         counts[context]++;
@@ -185,19 +186,21 @@ static double LANE_NAME(cost_division)(const ev_encoder *encoder, unsigned trans
 
 /* Add the cheapest division of the residuals of a transform. */
 static unsigned LANE_NAME(rank_splits)(ev_encoder *encoder, unsigned transform, ev_choice *choices) {
-    static const uint8_t SHAPES[][2] = {{1, 7}, {1, 3}, {2, 7}, {4, 3}, {2, 0}, {8, 0}}; /* classes, thresholds */
+    /* Classes of a kind, of the kind before, and thresholds. */
+    static const uint8_t SHAPES[][3] = {{1, 1, 7}, {1, 1, 3}, {2, 1, 7}, {4, 1, 3}, {2, 1, 0}, {8, 1, 0}, {2, 2, 0}, {2, 2, 3}, {4, 4, 0}};
     size_t count = encoder->count - transform;
     LANE *residuals = LANE_NAME(residual_room)(encoder);
     unsigned added = 0;
     LANE_NAME(residuals)(encoder, transform, 0, count, residuals);
     for (unsigned shape = 0; shape < sizeof SHAPES / sizeof *SHAPES; shape++) {
-        ev_division division = {.class_count = SHAPES[shape][0]};
-        if (SHAPES[shape][0] > 1 && (!encoder->kinds || encoder->listed_count < 2)) continue;
-        if (SHAPES[shape][0] > 2 && SHAPES[shape][0] / 2 >= encoder->listed_count) continue;
-        if (SHAPES[shape][0] > 1) set_classes(encoder, &division);
-        if (SHAPES[shape][1])
+        ev_division division = {.class_count = SHAPES[shape][0], .before_count = SHAPES[shape][1]};
+        if (division.class_count > 1 && (transform == EV_NONE || !encoder->kinds || encoder->listed_count < 2)) continue;
+        if (division.class_count > 2 && division.class_count / 2 >= encoder->listed_count) continue;
+        set_classes(encoder, division.class_count, division.class_of);
+        set_classes(encoder, division.before_count, division.before_of);
+        if (SHAPES[shape][2])
             division.threshold_count =
-                (uint8_t)LANE_NAME(set_thresholds)(encoder, transform, residuals, count, SHAPES[shape][1], division.thresholds);
+                (uint8_t)LANE_NAME(set_thresholds)(encoder, transform, residuals, count, SHAPES[shape][2], division.thresholds);
         ev_choice choice = {.transform = (uint8_t)transform, .layout = EV_SPLIT};
         choice.cost = LANE_NAME(cost_division)(encoder, transform, &division, residuals, count);
         if (added && choice.cost >= choices[0].cost) continue;

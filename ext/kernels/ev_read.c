@@ -74,11 +74,14 @@ static int read_tokens(ev_cursor *cursor, uint32_t residuals, ev_level *level, e
     return status ? status : read_bits(cursor, residuals, level->bits - 1u - q, level, use, error);
 }
 
-int ev_read_bin(ev_cursor *cursor, unsigned bits, uint64_t *low, uint8_t *extra, ev_error *error) {
-    int status = ev_get_svarint(cursor, low, error);
-    if (!status) status = ev_get_u8(cursor, extra, error);
-    if (!status && *extra > bits) return ev_fail(error, EV_CORRUPT, "extra bits of a bin", *extra, bits);
-    return status;
+int ev_read_bin(ev_cursor *cursor, unsigned bits, uint64_t *gap, uint8_t *extra, ev_error *error) {
+    uint8_t byte;
+    int status = ev_get_u8(cursor, &byte, error);
+    if (status) return status;
+    *gap = 0;
+    *extra = byte & 127;
+    if (*extra > bits) return ev_fail(error, EV_CORRUPT, "extra bits of a bin", *extra, bits);
+    return byte & 128 ? ev_get_svarint(cursor, gap, error) : EV_OK;
 }
 
 static int read_bins(ev_cursor *cursor, uint32_t residuals, ev_level *level, ev_part_use *use, ev_error *error) {
@@ -158,24 +161,31 @@ static int read_runs(ev_cursor *cursor, uint32_t residuals, ev_sequence *sequenc
     return read_inner(cursor, level->inner_count, 32, &sequence->inner[1], use, error);
 }
 
-static int read_split(ev_cursor *cursor, uint32_t residuals, int kind_count, ev_sequence *sequence, ev_part_use *use, ev_error *error) {
-    ev_split *split = &sequence->split;
-    uint64_t value, threshold = 0, total = 0;
-    int status = ev_get_u8(cursor, &split->class_count, error);
+/* Read how many classes kinds are in, and which. */
+static int read_classes(ev_cursor *cursor, int kind_count, uint8_t *count, const uint8_t **classes, ev_error *error) {
+    int status = ev_get_u8(cursor, count, error);
     if (status) return status;
     unsigned most = kind_count > 0 ? EV_MAX_CONTEXTS - 1 : 1;
-    if (split->class_count < 1 || split->class_count > most) return ev_fail(error, EV_CORRUPT, "classes of a split", split->class_count, most);
-    split->classes = cursor->at;
-    for (int kind = 0; split->class_count > 1 && kind < kind_count; kind++) {
+    if (*count < 1 || *count > most) return ev_fail(error, EV_CORRUPT, "classes of a split", *count, most);
+    *classes = cursor->at;
+    for (int kind = 0; *count > 1 && kind < kind_count; kind++) {
         uint8_t class_;
         status = ev_get_u8(cursor, &class_, error);
         if (status) return status;
-        if (class_ >= split->class_count) return ev_fail(error, EV_CORRUPT, "class of a kind", class_, split->class_count - 1u);
+        if (class_ >= *count) return ev_fail(error, EV_CORRUPT, "class of a kind", class_, *count - 1u);
     }
-    status = ev_get_u8(cursor, &split->threshold_count, error);
+    return EV_OK;
+}
+
+static int read_split(ev_cursor *cursor, uint32_t residuals, int kind_count, ev_sequence *sequence, ev_part_use *use, ev_error *error) {
+    ev_split *split = &sequence->split;
+    uint64_t value, threshold = 0, total = 0;
+    int status = read_classes(cursor, kind_count, &split->class_count, &split->classes, error);
+    if (!status) status = read_classes(cursor, kind_count, &split->before_count, &split->before, error);
+    if (!status) status = ev_get_u8(cursor, &split->threshold_count, error);
     if (status) return status;
     if (split->threshold_count > 15) return ev_fail(error, EV_CORRUPT, "thresholds of a split", split->threshold_count, 15);
-    unsigned contexts = split->class_count * (split->threshold_count + 1u);
+    unsigned contexts = split->class_count * split->before_count * (split->threshold_count + 1u);
     if (contexts < 2 || contexts > EV_MAX_CONTEXTS) return ev_fail(error, EV_CORRUPT, "contexts of a split", contexts, EV_MAX_CONTEXTS);
     for (unsigned i = 0; i < split->threshold_count; i++) {
         status = ev_get_varint(cursor, &value, error);

@@ -46,9 +46,11 @@ typedef struct {
 
 /* How residuals are divided among contexts. */
 typedef struct {
-    uint8_t class_count;
+    uint8_t class_count;        /* of the kind of a row */
+    uint8_t before_count;       /* of the kind of the row before */
     uint8_t threshold_count;
-    const uint8_t *classes;    /* of each kind of the block, when class_count > 1 */
+    const uint8_t *classes;     /* of each kind of the block, when class_count > 1 */
+    const uint8_t *before;      /* likewise, when before_count > 1 */
     uint64_t thresholds[15];
 } ev_split;
 
@@ -76,8 +78,11 @@ enum { EV_NO_CLASSES = 0, EV_NO_SPLIT = -1 };
 int ev_read_sequence(ev_cursor *cursor, uint32_t count, unsigned bits, int kind_count, ev_sequence *sequence, ev_part_use *use,
                      ev_error *error);
 
-/* Read the next of the bins or dictionary entries that ev_read_sequence has checked. */
-int ev_read_bin(ev_cursor *cursor, unsigned bits, uint64_t *low, uint8_t *extra, ev_error *error);
+/* Whether contexts depend on the kinds of rows. */
+static inline int ev_is_classed(const ev_sequence *sequence) { return sequence->split.class_count > 1 || sequence->split.before_count > 1; }
+
+/* Read the next of the bins that ev_read_sequence has checked. */
+int ev_read_bin(ev_cursor *cursor, unsigned bits, uint64_t *gap, uint8_t *extra, ev_error *error);
 
 /* Number of streams of a sequence; `streams[i]` is set to each, in the order of the format. */
 unsigned ev_sequence_streams(const ev_sequence *sequence, const ev_stream *streams[EV_MAX_STREAMS]);
@@ -87,7 +92,7 @@ size_t ev_decode_scratch(const ev_sequence *sequence);
 
 /* Decode into `values`, room for count values of bits / 8 bytes, aligned to their size. `parts[p]` is the first byte of part p
  * for each part that the sequence takes a stream from, holding at least the bytes that ev_part_use counted. `classes` is the class of each
- * value's row, below class_count, and is needed when that is above 1.
+ * value's row x before_count + that of the row before, and is needed when ev_is_classed.
  * `scratch` is aligned to 8 bytes. Nothing is read or written outside; buffers must not overlap. */
 int ev_decode(const ev_sequence *sequence, const uint8_t *const *parts, const uint8_t *classes, void *values, void *scratch,
               ev_error *error);
