@@ -150,12 +150,12 @@ static double LANE_NAME(cost_pairs)(const LANE *values, ev_sample sample, int st
 
 /* Ways to put what is sampled into bins. `steps` tells that values are zigzagged steps. */
 static unsigned LANE_NAME(find_bins)(const LANE *values, ev_sample sample, int steps, int64_t *keys, ev_bins bins[2]) {
-    size_t count = 0, share = sample.spans * sample.span_length, most = share < EV_BIN_SAMPLE ? share : EV_BIN_SAMPLE;
-    size_t skip = (share + most - 1) / most; /* of each span, every so manyth value */
+    size_t count = 0;
+    if (sample.spans == 1 && sample.span_length > EV_BIN_SAMPLE) sample = ev_sample_of(sample.span_length, EV_BIN_SAMPLE);
     for (size_t span = 0; span < sample.spans; span++)
-        for (size_t i = span * sample.stride, stop = i + sample.span_length; i < stop && count < most; i += skip)
+        for (size_t i = span * sample.stride, stop = i + sample.span_length; i < stop && count < EV_BIN_SAMPLE; i++)
             keys[count++] = LANE_NAME(key)(values[i], steps);
-    unsigned ways = ev_choose_bins(keys, count, sample.weight * (double)share / (double)count, keys + most, bins);
+    unsigned ways = ev_choose_bins(keys, count, sample.weight, keys + count, bins);
     for (unsigned i = 0; i < ways; i++)
         if (bins[i].code_bits < 8) bins[i].cost = LANE_NAME(cost_pairs)(values, sample, steps, &bins[i]);
     return ways;

@@ -245,7 +245,8 @@ class Block:
         places = [self._places[name][1] for name in names]
         placed = any(map(table.needs_kinds, places))
         if placed and "kind" not in arrays and "kind" not in names:
-            arrays["kind"] = self.decode(("kind",))["kind"]
+            known = "kind" in self.dtypes  # else all events are of kind 0
+            arrays["kind"] = self.decode(("kind",))["kind"] if known else np.zeros(self.events, np.uint8)
         parts = _decompress(table, places, self._where)
         for name, at in zip(names, places, strict=True):
             array = out.get(name)
