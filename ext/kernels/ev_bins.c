@@ -56,7 +56,8 @@ static void set_gain(ev_cells *cells, unsigned at) {
 
 /* Divide sorted values into cells of about the same number; a frequent value has a cell of its own. */
 static void divide(ev_cells *cells, const int64_t *values, size_t count, double weight) {
-    size_t target = count / (MOST_CELLS / 2) + 1, start = 0;
+    /* Fewer values tell less, and merging takes the square of the cells. */
+    size_t wanted = count / 64 < 32 ? 32 : count / 64 > MOST_CELLS / 2 ? MOST_CELLS / 2 : count / 64, target = count / wanted + 1, start = 0;
     cells->cells = 0;
     cells->total_bits = log2((double)count * weight);
     while (start < count) {
@@ -81,12 +82,16 @@ static void divide(ev_cells *cells, const int64_t *values, size_t count, double 
     for (unsigned at = 0; at < cells->cells; at++) set_gain(cells, at);
 }
 
-/* Merge the two neighbours that it costs least to merge. Returns what it saves. */
-static double merge_once(ev_cells *cells) {
-    unsigned best = 0, before = MOST_CELLS;
+/* The cell that it costs least to merge with its next. */
+static unsigned best_merge(const ev_cells *cells) {
+    unsigned best = 0;
     for (unsigned at = 0; at != MOST_CELLS; at = cells->next[at])
         if (cells->gain[at] > cells->gain[best]) best = at;
-    double saved = cells->gain[best];
+    return best;
+}
+
+static void merge(ev_cells *cells, unsigned best) {
+    unsigned before = MOST_CELLS;
     unsigned gone = cells->next[best];
     cells->high[best] = cells->high[gone];
     cells->count[best] += cells->count[gone];
@@ -96,13 +101,6 @@ static double merge_once(ev_cells *cells) {
     set_gain(cells, best);
     for (unsigned at = 0; at != best; at = cells->next[at]) before = at;
     if (before != MOST_CELLS) set_gain(cells, before);
-    return saved;
-}
-
-static double best_gain(const ev_cells *cells) {
-    double best = -HUGE_VAL;
-    for (unsigned at = 0; at != MOST_CELLS; at = cells->next[at]) best = cells->gain[at] > best ? cells->gain[at] : best;
-    return best;
 }
 
 static unsigned narrowest(unsigned count) { return count <= 2 ? 1 : count <= 4 ? 2 : count <= 16 ? 4 : 8; }
@@ -134,11 +132,11 @@ unsigned ev_choose_bins(int64_t *values, size_t count, double weight, int64_t *s
     ev_cells cells;
     ev_sort(values, count, scratch);
     divide(&cells, values, count, weight);
-    while (cells.cells > 1 && best_gain(&cells) > 0) merge_once(&cells);
+    for (unsigned best = best_merge(&cells); cells.gain[best] > 0; best = best_merge(&cells)) merge(&cells, best);
     take_bins(&cells, &bins[0]);
     bins[0].median = bins[1].median = values[count / 2];
     if (bins[0].count <= 14) return 1;
-    while (cells.cells > 14) merge_once(&cells); /* two are left for what no bin has */
+    while (cells.cells > 14) merge(&cells, best_merge(&cells)); /* two are left for what no bin has */
     take_bins(&cells, &bins[1]);
     return 2;
 }
@@ -177,16 +175,14 @@ unsigned ev_search_bin(const ev_bins *bins, int64_t value) {
 }
 
 void ev_set_finder(ev_bin_finder *finder, const ev_bins *bins) {
-    unsigned count = bins->count - bins->spare, widest = 0;
-    /* Most values are in bins of few extra bits: spread the table over those. */
-    memset(finder->known, 0, sizeof finder->known);
+    unsigned count = bins->count - bins->spare;
+    memset(finder->code, 255, sizeof finder->code);
     finder->origin = bins->low[0];
     finder->shift = 0;
     int64_t last = bins->low[count - 1];
     uint64_t span = (uint64_t)last - (uint64_t)finder->origin;
-    for (unsigned at = 0; at + 1 < count; at++) widest = bins->extra[at] > widest ? bins->extra[at] : widest;
-    while (span >> finder->shift >= sizeof finder->code && finder->shift < 8) finder->shift++;
-    uint64_t room = (uint64_t)sizeof finder->code << finder->shift;
+    while (span >> finder->shift >= EV_FINDER_STEPS && finder->shift < 8) finder->shift++;
+    uint64_t room = (uint64_t)EV_FINDER_STEPS << finder->shift;
     if (span >= room) { /* one end is far off: keep the middle */
         unsigned middle = count / 2;
         finder->origin = (int64_t)((uint64_t)bins->low[middle] - room / 2);
@@ -196,10 +192,7 @@ void ev_set_finder(ev_bin_finder *finder, const ev_bins *bins) {
         uint64_t begin = (uint64_t)bins->low[at] - (uint64_t)finder->origin;
         uint64_t limit = at + 1 < count ? (uint64_t)bins->low[at + 1] - (uint64_t)bins->low[at] : size;
         uint64_t reach = size < limit ? size : limit; /* a bin that begins later takes precedence */
-        uint64_t step = begin >= room ? sizeof finder->code : (begin + ((uint64_t)1 << finder->shift) - 1) >> finder->shift;
-        for (; step < sizeof finder->code && ((step + 1) << finder->shift) <= begin + reach; step++) {
-            finder->known[step] = 1;
-            finder->code[step] = (uint8_t)at;
-        }
+        uint64_t step = begin >= room ? EV_FINDER_STEPS : (begin + ((uint64_t)1 << finder->shift) - 1) >> finder->shift;
+        for (; step < EV_FINDER_STEPS && ((step + 1) << finder->shift) <= begin + reach; step++) finder->code[step] = (uint16_t)at;
     }
 }

@@ -34,11 +34,12 @@ void ev_trim(ev_bins *bins, unsigned used);
 void ev_cover(ev_bins *bins, int64_t least, int64_t most);
 
 /* Which bin most values are in, without a search. */
+#define EV_FINDER_STEPS 4096
+#define EV_NOT_FOUND 0xFFFF
 typedef struct {
     int64_t origin;
     unsigned shift;
-    uint8_t known[4096]; /* whether all values of this step above the origin are in one bin */
-    uint8_t code[4096];
+    uint16_t code[EV_FINDER_STEPS]; /* of all values of this step above the origin, or EV_NOT_FOUND where they are in several bins */
 } ev_bin_finder;
 
 void ev_set_finder(ev_bin_finder *finder, const ev_bins *bins);
@@ -48,7 +49,8 @@ unsigned ev_search_bin(const ev_bins *bins, int64_t value);
 
 static inline unsigned ev_bin_of(const ev_bin_finder *finder, const ev_bins *bins, int64_t value) {
     uint64_t step = ((uint64_t)value - (uint64_t)finder->origin) >> finder->shift;
-    return step < sizeof finder->code && finder->known[step] ? finder->code[step] : ev_search_bin(bins, value);
+    unsigned code = step < EV_FINDER_STEPS ? finder->code[step] : EV_NOT_FOUND;
+    return code != EV_NOT_FOUND ? code : ev_search_bin(bins, value);
 }
 
 #endif

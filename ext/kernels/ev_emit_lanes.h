@@ -51,8 +51,14 @@ static void LANE_NAME(emit_bins)(const ev_encoder *encoder, const LANE *values, 
     put_codes(codes, count, bins.code_bits, output);
     ev_bit_sink bits;
     if (!begin_bits(&bits, output, count * (EV_BITS / 8))) return;
-    for (size_t i = 0; i < count; i++)
-        put_bits(&bits, (uint64_t)LANE_NAME(key)(values[i], steps) - (uint64_t)bins.low[codes[i]], bins.extra[codes[i]]);
+    unsigned most_extra = 0;
+    for (unsigned i = 0; i < bins.count; i++) most_extra = bins.extra[i] > most_extra ? bins.extra[i] : most_extra;
+    if (most_extra && most_extra <= MOST_QUICK_BITS)
+        for (size_t i = 0; i < count; i++)
+            put_few_bits(&bits, (uint64_t)LANE_NAME(key)(values[i], steps) - (uint64_t)bins.low[codes[i]], bins.extra[codes[i]]);
+    else if (most_extra)
+        for (size_t i = 0; i < count; i++)
+            put_bits(&bits, (uint64_t)LANE_NAME(key)(values[i], steps) - (uint64_t)bins.low[codes[i]], bins.extra[codes[i]]);
     end_bits(&bits, output);
 }
 

@@ -214,19 +214,26 @@ static int begin_bits(ev_bit_sink *bits, ev_output *output, size_t most) {
     return bits->to != NULL;
 }
 
+enum { MOST_QUICK_BITS = 56 };
+
+/* Put the lowest `count` <= MOST_QUICK_BITS bits of a value. No branch on their number: it is noise to a branch predictor. */
+static inline void put_few_bits(ev_bit_sink *bits, uint64_t value, unsigned count) {
+    bits->pending |= (value & (((uint64_t)1 << count) - 1)) << bits->held;
+    ev_store64(bits->to, bits->pending);
+    bits->held += count;
+    bits->to += bits->held >> 3;
+    bits->pending >>= bits->held & 56;
+    bits->held &= 7;
+}
+
 /* Put the lowest `count` <= 64 bits of a value; those above are of no matter. */
 static inline void put_bits(ev_bit_sink *bits, uint64_t value, unsigned count) {
-    if (!count) return;
-    value &= ~(uint64_t)0 >> (64 - count);
-    bits->pending |= value << bits->held;
-    if (bits->held + count < 64) {
-        bits->held += count;
-        return;
+    if (count > 32) {
+        put_few_bits(bits, value, 32);
+        value >>= 32;
+        count -= 32;
     }
-    ev_store64(bits->to, bits->pending);
-    bits->to += 8;
-    bits->pending = bits->held ? value >> (64 - bits->held) : 0;
-    bits->held += count - 64;
+    put_few_bits(bits, value, count);
 }
 
 static void end_bits(ev_bit_sink *bits, ev_output *output) {

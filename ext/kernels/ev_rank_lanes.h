@@ -92,7 +92,7 @@ static unsigned LANE_NAME(rank_bins)(ev_encoder *encoder, ev_choice like, ev_sam
 #if EV_BITS == 64 /* the width of times */
 /* Add a choice for the grid that is cheapest, if one is cheaper than plain deltas in bins, which cost `least`. */
 static unsigned LANE_NAME(rank_grids)(ev_encoder *encoder, ev_search search, double least, int64_t median, ev_choice *choices) {
-    static const uint8_t GAINS[] = {2, 6, 12, 1, 4};
+    static const uint8_t GAINS[] = {2, 10, 1, 5, 13};
     int64_t *keys = keys_of(encoder);
     size_t count = encoder->count - 1;
     ev_sample sample = ev_sample_of(count, search.sample ? search.sample / 2 : EV_BIN_SAMPLE);
@@ -100,7 +100,7 @@ static unsigned LANE_NAME(rank_grids)(ev_encoder *encoder, ev_search search, dou
     ev_choice best = {.cost = least, .transform = EV_NONE};
     ev_bins found[2], kept = encoder->bins[0];
     for (int64_t period = median; period >= median / 2 && period >= 8 && (uint64_t)period <= EV_MAX_PERIOD; period /= 2)
-        for (unsigned g = 0; g < (search.thorough ? 5 : 3); g++) {
+        for (unsigned g = 0; g < (search.thorough ? 5 : 2); g++) {
             for (size_t span = 0; span < sample.spans; span++)
                 LANE_NAME(grid_residuals)(encoder, (uint64_t)period, GAINS[g], span * sample.stride, span * sample.stride + sample.span_length,
                                           room + span * sample.span_length);
@@ -249,7 +249,7 @@ static unsigned LANE_NAME(rank)(ev_encoder *encoder, ev_search search, ev_choice
         unsigned added = LANE_NAME(rank_bins)(encoder, (ev_choice){.transform = (uint8_t)transform}, sample, choices + found);
         for (unsigned i = 0; transform == EV_DELTA && i < added; i++) deltas = choices[found + i].cost < deltas ? choices[found + i].cost : deltas;
 #if EV_BITS == 64
-        if (transform == EV_DELTA && deltas > 0.6 * (double)count) {
+        if (transform == EV_DELTA && deltas > (search.thorough ? 0.5 : 0.8) * (double)count) {
             added += LANE_NAME(rank_grids)(encoder, search, deltas, encoder->bins[encoder->bins_kept - 1].median, choices + found + added);
         }
 #endif

@@ -41,7 +41,7 @@ class Level(NamedTuple):
         return self.large if raw_bytes > _SMALL_PART_BYTES else self.small
 
 
-_SMALL_PART_BYTES = 96 * 1024
+_SMALL_PART_BYTES = 32 * 1024
 LEVELS: dict[str, Level] = {
     "fast": Level(
         (Effort(1),),
