@@ -1,4 +1,4 @@
-# make demo | test | lint | types | bench | bench-quick | sanitize | clean | help
+# make demo | test | test-cpu-levels | lint | types | bench | bench-quick | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes.
 #   make test VENV=/elsewhere/venv PYTHON=python3.13 ARGS="-k reader"
@@ -18,7 +18,7 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench bench-quick sanitize clean
+.PHONY: help demo test test-cpu-levels lint types bench bench-quick sanitize clean
 
 help:
 	@sed -n '1,7s/^# *//p' Makefile
@@ -28,6 +28,15 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+# The tests of the codec at each CPU level of this machine but the highest, which `make test` uses.
+CODEC_TESTS = tests/test_codec.py tests/test_reference_vectors.py tests/test_roundtrip.py
+test-cpu-levels: $(VENV)/.test
+	@for level in $$($(VENV)/bin/python -c 'import evcodec; i = evcodec.cpu_info(); \
+		print(*(level for level in i.levels if level in i.built and level != i.level))'); do \
+		echo "EVCODEC_CPU=$$level"; \
+		EVCODEC_CPU=$$level $(VENV)/bin/python -m pytest $(ARGS) $(CODEC_TESTS) || exit 1; \
+	done
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -13,10 +13,19 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_clib import build_clib
 
 # The Cython modules. Each has its source at ext/<package>/<module>.pyx and may call any kernel.
 MODULES = ("evcodec._codec", "evcodec._recorder")
 INCLUDE = ["ext", "ext/kernels"]
+# The kernels whose time counts: compiled once for each CPU level that the target may have (ext/kernels/ev_cpu.h).
+PER_LEVEL = ("ev_bins.c", "ev_column.c", "ev_decode*.c", "ev_encode*.c", "ev_kernels.c", "ev_kinds.c")
+# Flags of each level, GCC's and Clang's, and MSVC's.
+CPU_LEVELS = {
+    "baseline": ([], []),
+    "v3": (["-march=x86-64-v3"], ["/arch:AVX2"]),
+    "v4": (["-march=x86-64-v4", "-mprefer-vector-width=256"], ["/arch:AVX512"]),
+}
 
 WERROR = os.environ.get("EVCODEC_WERROR", "") not in ("", "0")
 SANITIZE = os.environ.get("EVCODEC_SANITIZE", "")
@@ -30,7 +39,8 @@ if MSVC:
     if SANITIZE:
         sys.exit("EVCODEC_SANITIZE is for GCC and Clang")
 else:
-    COMMON = ["-std=c11", "-O3", "-fvisibility=hidden"]
+    # No fused multiply-add: costs are estimated, and so bytes chosen, alike at every CPU level.
+    COMMON = ["-std=c11", "-O3", "-fvisibility=hidden", "-ffp-contract=off"]
     KERNEL_WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wstrict-prototypes", "-Werror"]
     # Generated C defines helpers that it does not call, and hides from the compiler which path set a variable.
     CYTHON_WARNINGS = ["-Wall", "-Werror", "-Wno-unknown-warning-option", "-Wno-unused-function"]
@@ -54,6 +64,25 @@ def listed(pattern: str) -> list[str]:
     return sorted(path.as_posix() for path in Path("ext").glob(pattern))
 
 
+def levels() -> list[str]:
+    """Return the CPU levels of the target. A universal2 build compiles each file once for two architectures: the first only."""
+    architecture = sysconfig.get_platform().rpartition("-")[2]
+    other = "arm64" in os.environ.get("ARCHFLAGS", "")
+    return list(CPU_LEVELS) if architecture in ("x86_64", "amd64") and not other else ["baseline"]
+
+
+class BuildKernels(build_clib):
+    """Build each library in a folder of its own: the levels are compiled from the same files."""
+
+    def build_libraries(self, libraries: list[tuple[str, dict[str, object]]]) -> None:
+        """Build them one by one."""
+        shared = self.build_temp
+        for library in libraries:
+            self.build_temp = f"{shared}/{library[0]}"
+            super().build_libraries([library])
+        self.build_temp = shared
+
+
 def options_stamp() -> str:
     """Return a file that changes when the build options do: setuptools compares only times of files."""
     text = f"werror={WERROR} sanitize={SANITIZE}\n"
@@ -68,29 +97,46 @@ os.chdir(Path(__file__).parent)
 sources = {name: f"ext/{name.replace('.', '/')}.pyx" for name in MODULES}
 if unlisted := set(listed("**/*.pyx")) ^ set(sources.values()):
     sys.exit(f"setup.py: MODULES and the .pyx files differ in {', '.join(sorted(unlisted))}")
-kernels = listed("kernels/**/*.c")
+hot = sorted({path for pattern in PER_LEVEL for path in listed(f"kernels/{pattern}")})
+cold = [path for path in listed("kernels/*.c") if path not in hot]
 headers = listed("**/*.h") + listed("**/*.pxd") + listed("**/*.pxi")
 depends = [*headers, "setup.py", options_stamp()]
 
-library = {
-    "sources": kernels,
-    "obj_deps": {"": depends},
-    "include_dirs": INCLUDE,
-    "cflags": COMMON + KERNEL_WARNINGS,
-}
+
+def library(
+    name: str, sources: list[str], flags: list[str], macros: list[tuple[str, str]]
+) -> tuple[str, dict]:
+    """Return a static library as setuptools wants it."""
+    options = {"sources": sources, "obj_deps": {"": depends}, "include_dirs": INCLUDE}
+    return name, options | {"cflags": COMMON + KERNEL_WARNINGS + flags, "macros": macros}
+
+
+# In the order that a linker wants: who calls stands before who is called.
+libraries = [
+    library(
+        "evcodec_cpu", ["ext/kernels/ev_cpu.c"], [], [(f"EV_CPU_BUILT_{x.upper()}", "1") for x in levels()]
+    )
+]
+for level in levels():
+    flags = CPU_LEVELS[level][1 if MSVC else 0]
+    libraries.append(library(f"evcodec_{level}", hot, flags, [("EV_CPU_SUFFIX", f"_{level}")]))
+libraries.append(
+    library("evcodec_kernels", [path for path in cold if not path.endswith("/ev_cpu.c")], [], [])
+)
 extensions = [
     Extension(
         name,
         [source],
         include_dirs=INCLUDE,
-        depends=[*kernels, *depends],
+        depends=[*hot, *cold, *depends],
         extra_compile_args=COMMON + CYTHON_WARNINGS,
         extra_link_args=LINK,
     )
     for name, source in sources.items()
 ]
 setup(
-    libraries=[("evcodec_kernels", library)] if kernels else [],
+    cmdclass={"build_clib": BuildKernels},
+    libraries=libraries,
     ext_modules=cythonize(
         extensions,
         include_path=["ext"],

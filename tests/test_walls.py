@@ -28,7 +28,7 @@ LAYERS = (
     ("batch",),
     ("entries",),
     ("_codec", "_recorder", "inputs", "outputs", "sample", "version"),
-    ("framing", "compression", "messages"),
+    ("cpu", "framing", "compression", "messages"),
     ("wire",),
     ("block",),
     ("encoding",),
@@ -45,7 +45,7 @@ LAYERS = (
     ("__main__",),
 )
 # The only modules that open, read or write anything outside of the process.
-DOING_IO = {"inputs", "outputs", "reader", "resume", "rewrite", "stream", "writer"}
+DOING_IO = {"cpu", "inputs", "outputs", "reader", "resume", "rewrite", "stream", "writer"}
 DOING_IO |= {"sinks", "sources", "cli", "__main__"}
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}

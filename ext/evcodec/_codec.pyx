@@ -56,6 +56,42 @@ cdef class _Scratch:
         PyMem_RawFree(self.at)
 
 
+# ---- kernels of a CPU level ----
+
+def cpu_levels():
+    """Return the level in use, the levels that this machine has, the levels that were built, and the
+    machine's features, of those that levels are made of.
+    """
+    cdef const char *names[EV_CPU_MAX_FEATURES]
+    cdef unsigned i, used = 0
+    features = tuple([names[i].decode() for i in range(ev_cpu_features(names))])
+    here = tuple([ev_cpu_level_name(i).decode() for i in range(ev_cpu_highest() + 1)])
+    built = []
+    for i in range(<unsigned>EV_CPU_LEVELS):
+        if ev_cpu_kernels(i) != NULL:
+            built.append(ev_cpu_level_name(i).decode())
+            used = i if ev_cpu_kernels(i) == ev_in_use else used
+    return ev_cpu_level_name(used).decode(), here, tuple(built), features
+
+
+def use_cpu_level(str name):
+    """Use the kernels of a level from now on; return whether this machine and this build have them.
+
+    No other thread may be inside of a kernel.
+    """
+    global ev_in_use
+    cdef unsigned level
+    for level in range(ev_cpu_highest() + 1):
+        if ev_cpu_kernels(level) != NULL and ev_cpu_level_name(level).decode() == name:
+            ev_in_use = ev_cpu_kernels(level)
+            return True
+    return False
+
+
+for _name in cpu_levels()[1]:
+    use_cpu_level(_name)  # the last one that was built stays
+
+
 # ---- kinds ----
 
 def count_kinds(kinds):

@@ -1,4 +1,5 @@
-# The C kernels, as ext/kernels/*.h declare and document them.
+# The C kernels, as ext/kernels/*.h declare and document them. "ev_in_use->..." are those that are compiled for each CPU
+# level: they are called through the table of the level in use.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "kernels/ev_base.h" nogil:
@@ -81,10 +82,10 @@ cdef extern from "kernels/ev_encode.h" nogil:
         uint32_t listed_count
         void *scratch
 
-    size_t ev_encode_room(size_t, unsigned)
-    size_t ev_encode_scratch(size_t, unsigned)
-    unsigned ev_rank(ev_encoder *, ev_search, ev_choice *)
-    int ev_emit(const ev_encoder *, const ev_choice *, ev_output *)
+    size_t ev_encode_room "ev_in_use->encode_room"(size_t, unsigned)
+    size_t ev_encode_scratch "ev_in_use->encode_scratch"(size_t, unsigned)
+    unsigned ev_rank "ev_in_use->rank"(ev_encoder *, ev_search, ev_choice *)
+    int ev_emit "ev_in_use->emit"(const ev_encoder *, const ev_choice *, ev_output *)
 
 cdef extern from "kernels/ev_table.h" nogil:
     ctypedef struct ev_rows:
@@ -136,22 +137,35 @@ cdef extern from "kernels/ev_block.h" nogil:
     int ev_read_block_head(const uint8_t *, size_t, ev_block_head *, ev_error *)
 
 cdef extern from "kernels/ev_kinds.h" nogil:
-    void ev_count_kinds(const uint8_t *, size_t, uint32_t *)
-    bint ev_kinds_match(const uint8_t *, size_t, const uint8_t *, const uint32_t *, uint32_t)
-    void ev_kinds_with_values(const void *, size_t, const uint8_t *, size_t, unsigned, uint8_t *)
-    size_t ev_gather(const void *, size_t, const uint8_t *, size_t, const uint8_t *, void *)
-    int ev_scatter(const void *, size_t, size_t, const uint8_t *, size_t, const uint8_t *, void *, ev_error *)
-    void ev_range(const int64_t *, size_t, int64_t *, int64_t *)
+    void ev_count_kinds "ev_in_use->count_kinds"(const uint8_t *, size_t, uint32_t *)
+    bint ev_kinds_match "ev_in_use->kinds_match"(const uint8_t *, size_t, const uint8_t *, const uint32_t *, uint32_t)
+    void ev_kinds_with_values "ev_in_use->kinds_with_values"(const void *, size_t, const uint8_t *, size_t, unsigned, uint8_t *)
+    size_t ev_gather "ev_in_use->gather"(const void *, size_t, const uint8_t *, size_t, const uint8_t *, void *)
+    void ev_range "ev_in_use->range"(const int64_t *, size_t, int64_t *, int64_t *)
 
 cdef extern from "kernels/ev_column.h" nogil:
     enum:
         EV_MAX_COLUMN_STREAMS
 
-    bint ev_needs_kinds(const ev_column *, uint32_t)
-    unsigned ev_column_streams(const ev_column *, const ev_stream **)
-    size_t ev_column_scratch(const ev_column *, uint32_t)
-    int ev_decode_column(const ev_column *, const ev_rows *, const uint8_t **, const uint8_t *, void *, void *, ev_error *)
+    bint ev_needs_kinds "ev_in_use->needs_kinds"(const ev_column *, uint32_t)
+    unsigned ev_column_streams "ev_in_use->column_streams"(const ev_column *, const ev_stream **)
+    size_t ev_column_scratch "ev_in_use->column_scratch"(const ev_column *, uint32_t)
+    int ev_decode_column "ev_in_use->decode_column"(const ev_column *, const ev_rows *, const uint8_t **, const uint8_t *, void *, void *, ev_error *)
 
 cdef extern from "kernels/ev_held.h" nogil:
     bint ev_takes_position(unsigned)
     void ev_hold(const void *, size_t, const uint8_t *, size_t, void *, size_t *, uint8_t *, size_t *)
+
+cdef extern from "kernels/ev_cpu.h" nogil:
+    enum:
+        EV_CPU_LEVELS
+        EV_CPU_MAX_FEATURES
+
+    ctypedef struct ev_kernels:
+        pass
+
+    const ev_kernels *ev_in_use
+    const char *ev_cpu_level_name(unsigned)
+    const ev_kernels *ev_cpu_kernels(unsigned)
+    unsigned ev_cpu_highest()
+    unsigned ev_cpu_features(const char **)

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ev_names.h"
+
 typedef enum {
     EV_OK = 0,
     EV_SHORT = -1,       /* bytes end inside of a field or a stream */

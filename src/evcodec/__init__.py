@@ -1,6 +1,7 @@
 """evcodec: a compact, lossless, crash-safe format for streams of mouse and keyboard events."""
 
 from .batch import EventBatch
+from .cpu import CpuInfo, cpu_info
 from .entries import (
     Anchor,
     Context,
@@ -14,6 +15,7 @@ from .entries import (
 )
 from .errors import (
     CorruptDataError,
+    CpuLevelError,
     EvcodecError,
     InvalidArgumentError,
     LimitExceededError,
@@ -33,6 +35,8 @@ __all__ = [
     "ColumnGroup",
     "Context",
     "CorruptDataError",
+    "CpuInfo",
+    "CpuLevelError",
     "Entry",
     "EvcodecError",
     "EventBatch",
@@ -55,6 +59,7 @@ __all__ = [
     "WriteFailedError",
     "Writer",
     "__version__",
+    "cpu_info",
     "decode",
     "encode",
 ]

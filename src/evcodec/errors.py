@@ -33,5 +33,9 @@ class MissingExtraError(EvcodecError, ImportError):
     """An optional dependency is needed; the message names the command that installs it."""
 
 
+class CpuLevelError(EvcodecError, ImportError):
+    """``EVCODEC_CPU`` asks for a level that is not there: evcodec is not imported."""
+
+
 class WriteFailedError(EvcodecError, OSError):
     """The target of a Writer did not take the bytes; what it took before stays readable."""
