@@ -1,4 +1,5 @@
-# make demo | test | test-cpu-levels | lint | types | bench | bench-quick | sanitize | clean | help
+# make demo | test | test-cpu-levels | lint | types | bench | bench-quick |
+#      instructions | instructions-update | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes.
 #   make test VENV=/elsewhere/venv PYTHON=python3.13 ARGS="-k reader"
@@ -18,10 +19,10 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cpu-levels lint types bench bench-quick sanitize clean
+.PHONY: help demo test test-cpu-levels lint types bench bench-quick instructions instructions-update sanitize clean
 
 help:
-	@sed -n '1,7s/^# *//p' Makefile
+	@sed -n '1,8s/^# *//p' Makefile
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/evcodec demo $(if $(INPUT),"$(INPUT)")
@@ -51,6 +52,13 @@ bench: $(VENV)/.dev
 
 bench-quick: $(VENV)/.dev
 	$(VENV)/bin/python -m benchmarks.compare --rounds 1 --events 100000 $(ARGS)
+
+# Instruction counts of the kernels beside the committed figures; `make instructions-update` writes these anew. Needs valgrind.
+instructions: | $(VENV)/pyvenv.cfg
+	$(VENV)/bin/python -m benchmarks.instructions
+
+instructions-update: | $(VENV)/pyvenv.cfg
+	$(VENV)/bin/python -m benchmarks.instructions --update
 
 $(VENV)/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "evcodec needs Python 3.11 or later: make PYTHON=/path/to/python3" >&2; exit 1; }

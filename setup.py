@@ -26,6 +26,8 @@ CPU_LEVELS = {
     "v3": (["-march=x86-64-v3"], ["/arch:AVX2"]),
     "v4": (["-march=x86-64-v4", "-mprefer-vector-width=256"], ["/arch:AVX512"]),
 }
+# No fused multiply-add: costs are estimated, and so encodings chosen, alike at every level.
+C_FLAGS = ["-std=c11", "-O3", "-fvisibility=hidden", "-ffp-contract=off"]
 
 WERROR = os.environ.get("EVCODEC_WERROR", "") not in ("", "0")
 SANITIZE = os.environ.get("EVCODEC_SANITIZE", "")
@@ -39,8 +41,7 @@ if MSVC:
     if SANITIZE:
         sys.exit("EVCODEC_SANITIZE is for GCC and Clang")
 else:
-    # No fused multiply-add: costs are estimated, and so bytes chosen, alike at every CPU level.
-    COMMON = ["-std=c11", "-O3", "-fvisibility=hidden", "-ffp-contract=off"]
+    COMMON = [*C_FLAGS]
     KERNEL_WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wstrict-prototypes", "-Werror"]
     # Generated C defines helpers that it does not call, and hides from the compiler which path set a variable.
     CYTHON_WARNINGS = ["-Wall", "-Werror", "-Wno-unknown-warning-option", "-Wno-unused-function"]
