@@ -5,7 +5,8 @@
 
 #include "ev_cpu.h"
 
-enum { EVENTS = 65536, SAMPLE = 4096 };
+enum { EVENTS = 65536 };
+static const ev_search SEARCH = {4096, 0};
 
 static const ev_kernels *kernels;
 
@@ -123,10 +124,10 @@ __attribute__((noinline)) void measured(work *job) {
     int64_t low, high;
     switch (job->what) {
     case 0:
-        job->found = kernels->rank(&job->encoder, job->values, EVENTS, job->chosen->bits, job->chosen->is_signed, SAMPLE, job->scratch, job->choices);
+        job->found = kernels->rank(&job->encoder, SEARCH, job->choices);
         status = kernels->emit(&job->encoder, &job->choices[0], &job->output);
         break;
-    case 1: status = kernels->decode(&job->sequence, job->parts, job->out, job->scratch, &job->error); break;
+    case 1: status = kernels->decode(&job->sequence, job->parts, NULL, job->out, job->scratch, &job->error); break;
     case 2: kernels->count_kinds(job->kinds, EVENTS, job->counts); break;
     case 3: status = !kernels->kinds_match(job->kinds, EVENTS, job->listed, job->rows, 5); break;
     case 4: kernels->kinds_with_values(job->values, 4, job->kinds, EVENTS, 256, job->selected); break;
@@ -151,7 +152,7 @@ static void prepare_output(ev_output *output, uint8_t *space, size_t room) {
 /* Encode, and read the description, so that `measured` only decodes. */
 static void prepare_decode(work *job, uint8_t *space, size_t room) {
     const column *chosen = job->chosen;
-    job->found = kernels->rank(&job->encoder, job->values, EVENTS, chosen->bits, chosen->is_signed, SAMPLE, job->scratch, job->choices);
+    job->found = kernels->rank(&job->encoder, SEARCH, job->choices);
     ev_choice pick = job->choices[0];
     if (chosen->transform >= 0) {
         memset(&pick, 0, sizeof pick);
@@ -168,7 +169,7 @@ static void prepare_decode(work *job, uint8_t *space, size_t room) {
     }
     static ev_part_use use;
     ev_cursor cursor = {space, job->output.description.at};
-    require(!ev_read_sequence(&cursor, EVENTS, chosen->bits, &job->sequence, &use, &job->error), "its description cannot be read");
+    require(!ev_read_sequence(&cursor, EVENTS, chosen->bits, -1, &job->sequence, &use, &job->error), "its description cannot be read");
     job->scratch = calloc(ev_decode_scratch(&job->sequence), 1);
     require(job->scratch != NULL, "no memory");
 }
@@ -208,6 +209,11 @@ static int run(const char *name, work *job) {
     if (job->what >= 2) prepare_kinds(job);
     else {
         job->chosen->fill(job->values);
+        job->encoder.values = job->values;
+        job->encoder.count = EVENTS;
+        job->encoder.bits = (uint8_t)job->chosen->bits;
+        job->encoder.is_signed = (uint8_t)job->chosen->is_signed;
+        job->encoder.scratch = job->scratch;
         if (job->what) prepare_decode(job, space, room);
         else prepare_output(&job->output, space, room);
     }

@@ -1,6 +1,7 @@
 /* Decoding a sequence that ev_read_sequence has checked: the layout gives residuals, the transform gives values. */
 #include "ev_grid.h"
 #include "ev_sequence.h"
+#include "ev_vector.h"
 
 /* What each code of tokens or bins stands for: a base, and how many bits are added to it. */
 typedef struct {

@@ -99,7 +99,10 @@ static inline LANE LANE_NAME(advance)(const ev_level *level, unsigned transform,
 /* Turn residuals into values, going on from `sums`. `zigzag` tells that steps are zigzagged. */
 static inline void LANE_NAME(add_up_as)(const ev_level *level, unsigned transform, int zigzag, LANE_NAME(ev_sums) *sums, LANE *out, size_t count) {
     LANE_NAME(ev_sums) now = *sums;
-    for (size_t i = 0; i < count; i++) out[i] = LANE_NAME(advance)(level, transform, &now, zigzag ? LANE_UNZIGZAG(out[i]) : out[i]);
+    size_t i = 0;
+    if (transform == EV_DELTA) i = LANE_NAME(ev_sum)(out, count, zigzag, (LANE)level->scale, &now.value);
+    if (transform == EV_DELTA2) i = LANE_NAME(ev_sum_twice)(out, count, zigzag, (LANE)level->scale, &now.value, &now.delta);
+    for (; i < count; i++) out[i] = LANE_NAME(advance)(level, transform, &now, zigzag ? LANE_UNZIGZAG(out[i]) : out[i]);
     *sums = now;
 }
 
