@@ -169,7 +169,7 @@ static void prepare_decode(work *job, uint8_t *space, size_t room) {
     }
     static ev_part_use use;
     ev_cursor cursor = {space, job->output.description.at};
-    require(!ev_read_sequence(&cursor, EVENTS, chosen->bits, -1, &job->sequence, &use, &job->error), "its description cannot be read");
+    require(!ev_read_sequence(&cursor, EVENTS, chosen->bits, EV_NO_CLASSES, &job->sequence, &use, &job->error), "its description cannot be read");
     job->scratch = calloc(ev_decode_scratch(&job->sequence), 1);
     require(job->scratch != NULL, "no memory");
 }
