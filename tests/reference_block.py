@@ -44,7 +44,7 @@ def read_block(record: Record, where: str, stream: StreamPart) -> None:
             block.hidden = True
             continue
         inner = Cursor(body, f"{where}, group {group}")
-        block.tables[group] = read_table(inner, n, [count for _, count in kinds], group, BLOCK_COLUMNS)
+        block.tables[group] = read_table(inner, n, kinds, group, BLOCK_COLUMNS)
         for column in block.tables[group].columns:
             if column.name in columns:
                 raise ReferenceCorrupt(f"{where}, column {column.name}", "it twice", "each column once")
@@ -99,7 +99,7 @@ def read_kinds(cursor: Cursor, n: int) -> list[tuple[int, int]]:
 
 
 def _row_kinds(column: Column | None, n: int, kinds: list[tuple[int, int]], where: str) -> list[int]:
-    row_kinds = [0] * n if column is None else column.stored
+    row_kinds = [0] * n if column is None else column.stored()
     found = sorted(Counter(row_kinds).items())
     if found != kinds:
         raise ReferenceCorrupt(f"{where}, kinds of the events", found, f"{kinds}, as in the block's head")
@@ -110,12 +110,10 @@ def _place(
     column: Column, n: int, kinds: list[tuple[int, int]], row_kinds: list[int] | None
 ) -> list[int] | None:
     """Put stored values to their rows; None when the kinds of the rows are hidden and needed."""
-    if all(column.mask):
-        return column.stored
     if not any(column.mask):
         return [0] * n
     if row_kinds is None:
-        return None
+        return None if column.needs_kinds() or not all(column.mask) else column.stored()
     stored_kinds = {kind for (kind, _), stored in zip(kinds, column.mask, strict=True) if stored}
-    values = iter(column.stored)
+    values = iter(column.stored([kind for kind in row_kinds if kind in stored_kinds]))
     return [next(values) if kind in stored_kinds else 0 for kind in row_kinds]

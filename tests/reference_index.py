@@ -29,7 +29,8 @@ def read_index(record: Record, where: str, stream: StreamPart) -> None:
     allowed = [(name, dtype) for name, dtype, _ in INDEX_COLUMNS.values()]
     if found != allowed:
         raise ReferenceCorrupt(f"{where}, columns", found, allowed)
-    stream.index = [{column.name: column.stored[i] for column in columns} for i in range(rows)]
+    stored = {column.name: column.stored() for column in columns}
+    stream.index = [{name: values[i] for name, values in stored.items()} for i in range(rows)]
     for number, (row, expected) in enumerate(zip(stream.index, stream.expected_rows, strict=True)):
         for name, value in expected.items():
             if value is not None and row[name] != value:

@@ -1,13 +1,20 @@
-"""Sequences of the stream format (sections 5.2 and 5.3 of docs/format.md), decoded slowly and plainly.
+"""How sequences of the stream format are described (sections 5.2, 5.3, 5.4 and 5.6 of docs/format.md).
 
 Part of :mod:`reference`; written from the document alone, and it imports nothing of evcodec.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
-from reference_cursor import Cursor, ReferenceCorrupt, ReferenceUnsupported, unzigzag
+from reference_cursor import Cursor, ReferenceCorrupt, ReferenceUnsupported
+
+NONE, DELTA, SECOND, GRID = range(4)
+CONSTANT, PLANES, DICTIONARY, TOKENS, RUNS, BINS, SPLIT = range(7)
+INNER_LAYOUTS = (CONSTANT, PLANES, TOKENS, BINS)
+# how many values a transform gives itself
+GIVEN_VALUES = {NONE: 0, DELTA: 1, SECOND: 2, GRID: 1}
 
 
 @dataclass
@@ -32,6 +39,8 @@ class Sequence:
     base: int = 0
     step: int = 0
     scale: int = 1
+    period: int = 0
+    gain: int = 0
     constant: int = 0
     planes: Stream | None = None
     dictionary: list[int] = field(default_factory=list)
@@ -40,32 +49,67 @@ class Sequence:
     direct_bits: int = 0
     mantissa_bits: int = 0
     bits: Stream | None = None
+    code_width: int = 0
+    # low and extra bits of each bin
+    bins: list[tuple[int, int]] = field(default_factory=list)
+    class_count: int = 1
+    # the class of each kind; empty when there is one class
+    classes: dict[int, int] = field(default_factory=dict)
+    thresholds: list[int] = field(default_factory=list)
+    # the inner sequences of a split; None where a context has no residuals
+    contexts: list[Sequence | None] = field(default_factory=list)
     inner: list[Sequence] = field(default_factory=list)
 
 
 def describe_sequence(
-    cursor: Cursor, count: int, width: int, streams: list[Stream], where: str, inner: bool = False
+    cursor: Cursor,
+    count: int,
+    width: int,
+    streams: list[Stream],
+    where: str,
+    *,
+    inner: bool = False,
+    split: bool = True,
+    kinds: Items[int] = (),
 ) -> Sequence:
+    """Describe a sequence.
+
+    ``inner``: it stands in another one. ``split``: layout 6 may stand here. ``kinds``: the kinds of the block
+    in the order of its head, where classes may tell them apart.
+    """
     first = cursor.u8(f"{where}, transform and layout")
     transform, layout = divmod(first, 16)
-    if transform > 2:
-        raise ReferenceUnsupported(f"{where}, transform", transform, "0 to 2")
-    if layout > 4:
-        raise ReferenceUnsupported(f"{where}, layout", layout, "0 to 4")
-    if inner and (transform != 0 or layout not in (0, 1, 3)):
-        allowed = "transform 0 and layout 0, 1 or 3 in an inner sequence"
+    if transform > GRID:
+        raise ReferenceUnsupported(f"{where}, transform", transform, "0 to 3")
+    if layout > SPLIT:
+        raise ReferenceUnsupported(f"{where}, layout", layout, "0 to 6")
+    if inner and (transform != NONE or layout not in INNER_LAYOUTS):
+        allowed = "transform 0 and layout 0, 1, 3 or 5 in an inner sequence"
         raise ReferenceCorrupt(where, f"transform {transform}, layout {layout}", allowed)
-    if count <= transform:
+    if layout == SPLIT and not split:
+        raise ReferenceCorrupt(f"{where}, layout", layout, "0 to 5 in held codes")
+    given = GIVEN_VALUES[transform]
+    if count <= given:
         raise ReferenceCorrupt(f"{where}, transform", f"{transform} of {count} values", "a residual or more")
-    s = Sequence(where, width, transform, layout, count - transform)
+    s = Sequence(where, width, transform, layout, count - given)
     s.base = cursor.svarint(f"{where}, base or first")
-    if transform == 2:
+    if transform == SECOND:
         s.step = cursor.svarint(f"{where}, step")
-    if transform >= 1:
+    if transform != NONE:
         s.scale = cursor.varint(f"{where}, scale")
         if not 1 <= s.scale < 2**width:
             raise ReferenceCorrupt(f"{where}, scale", s.scale, f"1 to 2**{width} - 1")
-    (_constant, _byte_planes, _dictionary, _tokens, _runs)[layout](cursor, s, streams)
+    if transform == GRID:
+        s.period = cursor.varint(f"{where}, period")
+        if not 2 <= s.period <= 2**40:
+            raise ReferenceCorrupt(f"{where}, period", s.period, "2 to 2**40")
+        s.gain = cursor.u8(f"{where}, gain")
+        if not 1 <= s.gain <= 15:
+            raise ReferenceCorrupt(f"{where}, gain", s.gain, "1 to 15")
+    if layout == SPLIT:
+        _split(cursor, s, streams, kinds)
+    else:
+        (_constant, _byte_planes, _dictionary, _tokens, _runs, _bins)[layout](cursor, s, streams)
     return s
 
 
@@ -103,8 +147,8 @@ def _dictionary(cursor: Cursor, s: Sequence, streams: list[Stream]) -> None:
         raise ReferenceCorrupt(f"{s.where}, escape count", s.escape_count, f"at most {s.residual_count}")
     s.bytes_stream = _new_stream(cursor, streams, s.residual_count, f"{s.where}, dictionary bytes")
     if s.escape_count:
-        escapes = describe_sequence(cursor, s.escape_count, s.width, streams, f"{s.where}, escapes", True)
-        s.inner = [escapes]
+        where = f"{s.where}, escapes"
+        s.inner = [describe_sequence(cursor, s.escape_count, s.width, streams, where, inner=True)]
 
 
 def _tokens(cursor: Cursor, s: Sequence, streams: list[Stream]) -> None:
@@ -114,13 +158,38 @@ def _tokens(cursor: Cursor, s: Sequence, streams: list[Stream]) -> None:
         raise ReferenceCorrupt(f"{s.where}, d and q", f"d = {d}, q = {q}, w = {s.width}", allowed)
     s.direct_bits, s.mantissa_bits = d, q
     s.bytes_stream = _new_stream(cursor, streams, s.residual_count, f"{s.where}, tokens")
-    part_of_bits = cursor.varint(f"{s.where}, bits, part")
-    length = cursor.varint(f"{s.where}, length of the bits")
     # the largest residual keeps w - 1 - q bits back
-    most = (s.residual_count * (s.width - 1 - q) + 7) // 8
+    _describe_bits(cursor, s, streams, s.width - 1 - q)
+
+
+def _bins(cursor: Cursor, s: Sequence, streams: list[Stream]) -> None:
+    s.code_width = cursor.u8(f"{s.where}, code width")
+    if s.code_width not in (1, 2, 4, 8):
+        raise ReferenceCorrupt(f"{s.where}, code width", s.code_width, "1, 2, 4 or 8")
+    bin_count = cursor.u8(f"{s.where}, bin count") + 1
+    if bin_count > 2**s.code_width:
+        raise ReferenceCorrupt(f"{s.where}, bin count", bin_count, f"1 to {2**s.code_width}")
+    end_of_last = 0
+    for number in range(bin_count):
+        what = f"{s.where}, bin {number}"
+        low = (end_of_last + cursor.svarint(f"{what}, gap")) % 2**s.width
+        extra = cursor.u8(f"{what}, extra bits")
+        if extra > s.width:
+            raise ReferenceCorrupt(f"{what}, extra bits", extra, f"0 to {s.width}")
+        s.bins.append((low, extra))
+        end_of_last = low + 2**extra
+    codes = (s.residual_count * s.code_width + 7) // 8
+    s.bytes_stream = _new_stream(cursor, streams, codes, f"{s.where}, codes")
+    _describe_bits(cursor, s, streams, max(extra for _, extra in s.bins))
+
+
+def _describe_bits(cursor: Cursor, s: Sequence, streams: list[Stream], most_each: int) -> None:
+    part = cursor.varint(f"{s.where}, bits, part")
+    length = cursor.varint(f"{s.where}, length of the bits")
+    most = (s.residual_count * most_each + 7) // 8
     if length > most:
         raise ReferenceCorrupt(f"{s.where}, length of the bits", length, f"at most {most}")
-    s.bits = Stream(part_of_bits, length, f"{s.where}, bits")
+    s.bits = Stream(part, length, f"{s.where}, bits")
     streams.append(s.bits)
 
 
@@ -128,94 +197,45 @@ def _runs(cursor: Cursor, s: Sequence, streams: list[Stream]) -> None:
     runs = cursor.varint(f"{s.where}, run count")
     if not 1 <= runs <= s.residual_count:
         raise ReferenceCorrupt(f"{s.where}, run count", runs, f"1 to {s.residual_count}")
-    values = describe_sequence(cursor, runs, s.width, streams, f"{s.where}, run values", True)
-    lengths = describe_sequence(cursor, runs, 32, streams, f"{s.where}, run lengths", True)
+    values = describe_sequence(cursor, runs, s.width, streams, f"{s.where}, run values", inner=True)
+    lengths = describe_sequence(cursor, runs, 32, streams, f"{s.where}, run lengths", inner=True)
     s.inner = [values, lengths]
 
 
-def evaluate(s: Sequence) -> list[int]:
-    """Give the values of a sequence as unsigned integers of its width."""
-    residuals = _residuals(s)
-    modulus = 2**s.width
-    if s.transform == 0:
-        return [(s.base + r) % modulus for r in residuals]
-    values = [s.base % modulus]
-    if s.transform == 1:
-        for r in residuals:
-            values.append((values[-1] + s.scale * unzigzag(r)) % modulus)
-        return values
-    step = s.step
-    values.append((values[0] + s.scale * step) % modulus)
-    for r in residuals:
-        step += unzigzag(r)
-        values.append((values[-1] + s.scale * step) % modulus)
-    return values
-
-
-def _residuals(s: Sequence) -> list[int]:
-    count = s.residual_count
-    if s.layout == 0:
-        return [s.constant] * count
-    if s.layout == 1:
-        assert s.planes is not None
-        data = s.planes.data
-        plane_count = len(data) // count
-        return [sum(data[j * count + i] << (8 * j) for j in range(plane_count)) for i in range(count)]
-    if s.layout == 2:
-        return _dictionary_residuals(s)
-    if s.layout == 3:
-        return _token_residuals(s)
-    values, lengths = (evaluate(inner) for inner in s.inner)
-    total = sum(lengths) + len(lengths)
-    if total != count:
-        raise ReferenceCorrupt(f"{s.where}, sum of the run lengths", total, count)
-    return [v for v, length in zip(values, lengths, strict=True) for _ in range(length + 1)]
-
-
-def _dictionary_residuals(s: Sequence) -> list[int]:
-    assert s.bytes_stream is not None
-    found = s.bytes_stream.data.count(255)
-    if found != s.escape_count:
-        raise ReferenceCorrupt(f"{s.where}, escapes", f"{found} bytes of 255", s.escape_count)
-    escapes = iter(evaluate(s.inner[0]) if s.inner else [])
-    out = []
-    for byte in s.bytes_stream.data:
-        if byte == 255:
-            out.append(next(escapes))
-        elif byte < len(s.dictionary):
-            out.append(s.dictionary[byte])
-        else:
-            raise ReferenceCorrupt(f"{s.where}, dictionary byte", byte, f"below {len(s.dictionary)}, or 255")
-    return out
-
-
-def _token_residuals(s: Sequence) -> list[int]:
-    assert s.bytes_stream is not None
-    assert s.bits is not None
-    d, q, w = s.direct_bits, s.mantissa_bits, s.width
-    token_count = 2**d + (w - d) * 2**q
-    out = []
-    bit = 0  # position of the next bit in the stream of bits
-    for token in s.bytes_stream.data:
-        if token < 2**d:
-            out.append(token)
-            continue
-        if token >= token_count:
-            raise ReferenceCorrupt(f"{s.where}, token", token, f"below {token_count}")
-        above, mantissa = divmod(token - 2**d, 2**q)
-        rest = d + above - q
-        first_byte, last_byte = bit // 8, (bit + rest + 7) // 8
-        if last_byte > len(s.bits.data):
-            found = f"{len(s.bits.data)} bytes of bits"
-            raise ReferenceCorrupt(s.where, found, f"{last_byte} bytes or more")
-        window = int.from_bytes(s.bits.data[first_byte:last_byte], "little") >> (bit % 8)
-        low = window % 2**rest
-        bit += rest
-        out.append(((2**q + mantissa) << rest) + low)
-    if len(s.bits.data) != (bit + 7) // 8:
-        raise ReferenceCorrupt(
-            f"{s.where}, length of the bits", len(s.bits.data), f"{(bit + 7) // 8}, the smallest"
-        )
-    if bit % 8 and s.bits.data[-1] >> (bit % 8):
-        raise ReferenceCorrupt(f"{s.where}, rest of the last byte of bits", s.bits.data[-1], "zero bits")
-    return out
+def _split(cursor: Cursor, s: Sequence, streams: list[Stream], kinds: Items[int]) -> None:
+    s.class_count = cursor.u8(f"{s.where}, class count")
+    most = 15 if kinds else 1
+    if not 1 <= s.class_count <= most:
+        raise ReferenceCorrupt(f"{s.where}, class count", s.class_count, f"1 to {most}")
+    if s.class_count > 1:
+        for kind in kinds:
+            s.classes[kind] = cursor.u8(f"{s.where}, class of kind {kind}")
+            if s.classes[kind] >= s.class_count:
+                found = s.classes[kind]
+                raise ReferenceCorrupt(f"{s.where}, class of kind {kind}", found, f"below {s.class_count}")
+    threshold_count = cursor.u8(f"{s.where}, threshold count")
+    if threshold_count > 15:
+        raise ReferenceCorrupt(f"{s.where}, threshold count", threshold_count, "0 to 15")
+    context_count = s.class_count * (threshold_count + 1)
+    if not 2 <= context_count <= 16:
+        raise ReferenceCorrupt(f"{s.where}, contexts", context_count, "2 to 16")
+    threshold = 0
+    for number in range(threshold_count):
+        what = f"{s.where}, threshold {number}"
+        above = cursor.varint(what)
+        threshold += above
+        if above == 0 or threshold >= 2**s.width:
+            raise ReferenceCorrupt(what, f"{threshold}, which is {above} above", "above, and below 2**w")
+        s.thresholds.append(threshold)
+    left = s.residual_count
+    for number in range(context_count):
+        where = f"{s.where}, context {number}"
+        count = cursor.varint(f"{where}, count")
+        if count > left:
+            raise ReferenceCorrupt(f"{where}, count", count, f"at most {left}, the residuals that are left")
+        left -= count
+        described = describe_sequence(cursor, count, s.width, streams, where, inner=True) if count else None
+        s.contexts.append(described)
+    if left:
+        found = s.residual_count - left
+        raise ReferenceCorrupt(f"{s.where}, sum of the counts", found, s.residual_count)

@@ -5,13 +5,16 @@ Part of :mod:`reference`; written from the document alone, and it imports nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
 import zstandard
 
 from reference_cursor import Cursor, ReferenceCorrupt, ReferenceLimit, ReferenceUnsupported
-from reference_sequence import Sequence, Stream, describe_sequence, evaluate
+from reference_held import MARKER, Held, describe_held, evaluate_held
+from reference_sequence import Sequence, Stream, describe_sequence
+from reference_values import evaluate, needs_kinds
 
 COLUMNS_IN_TABLE = 1024
 PARTS_IN_TABLE = 255
@@ -59,14 +62,32 @@ INDEX_COLUMNS: dict[int, tuple[str, str, int]] = {
 
 @dataclass
 class Column:
-    """One column of a table; ``stored`` are its *m* stored values, ``sequence`` is how they are stored."""
+    """One column of a table, and how its *m* stored values are stored; neither when there are none."""
 
     name: str
     group: int
     dtype: str
     mask: list[bool]
-    stored: list[int]
     sequence: Sequence | None = None
+    held: Held | None = None
+
+    def needs_kinds(self) -> bool:
+        """Say whether the stored values depend on the kinds of their rows."""
+        return self.held is not None or (self.sequence is not None and needs_kinds(self.sequence))
+
+    def stored(self, row_kinds: Items[int] = ()) -> list[int]:
+        """Give the stored values; ``row_kinds`` are the kinds of their rows, where that is needed."""
+        values: list[int] = []
+        if self.held is not None:
+            values = evaluate_held(self.held, row_kinds)
+        elif self.sequence is not None:
+            values = evaluate(self.sequence, row_kinds)
+        return [_as_dtype(v, self.dtype) for v in values]
+
+    def sequences(self) -> Iterator[Sequence]:
+        """Give the sequences that are not inside of another."""
+        found = (self.sequence,) if self.held is None else (self.held.codes, self.held.positions)
+        yield from (sequence for sequence in found if sequence is not None)
 
 
 @dataclass
@@ -80,18 +101,18 @@ class Table:
 def read_table(
     cursor: Cursor,
     rows: int,
-    kind_counts: list[int] | None,
+    kinds: Items[tuple[int, int]] | None,
     group: int,
     known: Mapping[int, tuple[str, str, int]],
 ) -> Table:
-    """Decode a table that fills the cursor; ``kind_counts`` is None in the INDEX, which has no masks."""
+    """Read a table that fills the cursor; ``kinds`` with their counts is None in the INDEX, which has no masks."""
     column_count = cursor.varint("column count")
     if column_count > COLUMNS_IN_TABLE:
         raise ReferenceLimit(f"{cursor.where}, column count", column_count, f"at most {COLUMNS_IN_TABLE}")
     streams: list[Stream] = []
     columns: list[Column] = []
     for number in range(column_count):
-        columns.append(_describe_column(cursor, number, rows, kind_counts, group, known, streams))
+        columns.append(_describe_column(cursor, number, rows, kinds, group, known, streams))
 
     part_count = cursor.varint("part count")
     if part_count > PARTS_IN_TABLE:
@@ -128,10 +149,6 @@ def read_table(
     ]
     for stream in streams:
         stream.data = raw_parts[stream.part].take(stream.size, stream.where)
-
-    for column in columns:
-        if column.sequence is not None:
-            column.stored = [_as_dtype(v, column.dtype) for v in evaluate(column.sequence)]
     return Table(columns, [(codec, raw_size) for codec, raw_size, _ in parts])
 
 
@@ -194,34 +211,43 @@ def _describe_column(
     cursor: Cursor,
     number: int,
     rows: int,
-    kind_counts: list[int] | None,
+    kinds: Items[tuple[int, int]] | None,
     group: int,
     known: Mapping[int, tuple[str, str, int]],
     streams: list[Stream],
 ) -> Column:
     where = f"{cursor.where}, column {number}"
-    _, name, own_group, dtype = describe_name(cursor, where, known, kind_counts is not None)
+    _, name, own_group, dtype = describe_name(cursor, where, known, kinds is not None)
     where = f"{where} ({name})"
-    if kind_counts is not None and own_group != group:
+    if kinds is not None and own_group != group:
         raise ReferenceCorrupt(f"{where}, group", own_group, f"{group}, the section's")
 
     mask: list[bool] = []
+    stored_kinds: list[tuple[int, int]] = []
     stored_rows = rows
-    if kind_counts is not None:
-        kinds = len(kind_counts)
-        mask_bytes = cursor.take((kinds + 7) // 8, f"{where}, mask")
+    is_kind = known is BLOCK_COLUMNS and name == "kind"
+    if kinds is not None:
+        mask_bytes = cursor.take((len(kinds) + 7) // 8, f"{where}, mask")
         bits = [mask_bytes[i // 8] >> (i % 8) & 1 == 1 for i in range(8 * len(mask_bytes))]
-        if any(bits[kinds:]):
-            raise ReferenceCorrupt(f"{where}, mask", mask_bytes.hex(), f"bits from {kinds} on zero")
-        mask = bits[:kinds]
-        if known is BLOCK_COLUMNS and name == "kind" and not all(mask):
+        if any(bits[len(kinds) :]):
+            raise ReferenceCorrupt(f"{where}, mask", mask_bytes.hex(), f"bits from {len(kinds)} on zero")
+        mask = bits[: len(kinds)]
+        if is_kind and not all(mask):
             raise ReferenceCorrupt(f"{where}, mask", mask_bytes.hex(), "a full mask for kind")
-        stored_rows = sum(count for count, stored in zip(kind_counts, mask, strict=True) if stored)
-    sequence = None
+        stored_kinds = [kind for kind, stored in zip(kinds, mask, strict=True) if stored]
+        stored_rows = sum(count for _, count in stored_kinds)
+    column = Column(name, own_group, dtype, mask)
     if stored_rows:
         width = WIDTHS[DTYPES.index(dtype)]
-        sequence = describe_sequence(cursor, stored_rows, width, streams, where)
-    return Column(name, own_group, dtype, mask, [], sequence)
+        if cursor.data[cursor.position : cursor.position + 1] == bytes([MARKER]):
+            if kinds is None or is_kind:
+                raise ReferenceCorrupt(f"{where}, values", "held codes", "a sequence: its rows have no kinds")
+            cursor.u8(f"{where}, marker of held codes")
+            column.held = describe_held(cursor, stored_kinds, width, streams, where)
+        else:
+            classes = [] if kinds is None or is_kind else [kind for kind, _ in kinds]
+            column.sequence = describe_sequence(cursor, stored_rows, width, streams, where, kinds=classes)
+    return column
 
 
 def _column_name(cursor: Cursor, where: str) -> str:

@@ -136,7 +136,7 @@ def _sequences(decoded: Decoded) -> Iterator[Sequence]:
     for stream in decoded.streams:
         for block in stream.blocks:
             for table in block.tables.values():
-                yield from (column.sequence for column in table.columns if column.sequence is not None)
+                yield from (s for column in table.columns for s in column.sequences())
 
 
 @pytest.fixture(scope="module")

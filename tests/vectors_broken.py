@@ -104,13 +104,13 @@ def _sequences() -> None:
 def _unsupported() -> None:
     inner = b"\x02\x00\x01\x05\x02\x00"
     for name, described, parts in [
-        ("transform 3", b"\x30\x00\x00\x01\x00", NO_PARTS),
+        ("transform 4", b"\x41\x00\x00\x01\x00", NO_PARTS),
         ("transform 15", b"\xf0\x00\x00\x01\x00", NO_PARTS),
-        ("transform 3 as none", b"\x30\x00\x00", NO_PARTS),
-        ("layout 5", b"\x05\x00\x00", NO_PARTS),
+        ("transform 5 as none", b"\x50\x00\x00", NO_PARTS),
+        ("layout 7", b"\x07\x00\x00", NO_PARTS),
         ("layout 15", b"\x0f\x00\x00", NO_PARTS),
-        ("layout 5 of escapes", inner + b"\x05\x00\x00", one_part(b"\xff" * 20)),
-        ("transform 3 of escapes", inner + b"\x30\x00\x00", one_part(b"\xff" * 20)),
+        ("layout 7 of escapes", inner + b"\x07\x00\x00", one_part(b"\xff" * 20)),
+        ("transform 4 of escapes", inner + b"\x40\x00\x00", one_part(b"\xff" * 20)),
         ("codec 2", b"\x01\x00\x01\x00", b"\x01\x02\x14" + bytes(20)),
         ("codec 255", b"\x01\x00\x01\x00", b"\x01\xff\x14" + bytes(20)),
     ]:
