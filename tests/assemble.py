@@ -111,6 +111,32 @@ class Parts:
         return varint(len(self.codecs)) + heads + bodies
 
 
+class Residuals(list[int]):
+    """Residuals as most layouts have them, zigzags of the steps unless there is no transform.
+
+    ``direct`` are the steps themselves, and ``before`` is what a split looks at.
+    """
+
+    direct: list[int]
+    before: list[int]
+
+    @classmethod
+    def of_values(cls, values: list[int]) -> Residuals:
+        """Give those of transform 0."""
+        found = cls(values)
+        found.direct = values
+        found.before = [0, *values[:-1]]
+        return found
+
+    @classmethod
+    def of_steps(cls, steps: list[int], width: int) -> Residuals:
+        """Give those of the other transforms."""
+        found = cls(zigzag(s, width) for s in steps)
+        found.direct = [s % (1 << width) for s in steps]
+        found.before = [0, *found[:-1]]
+        return found
+
+
 # A layout puts the streams of its residuals to parts and gives its number and its parameters.
 Layout = Callable[[Parts, list[int], int], tuple[int, bytes]]
 # A transform gives its number, its parameters and the residuals.
@@ -119,7 +145,11 @@ Transform = Callable[[list[int], int], tuple[int, bytes, list[int]]]
 
 def plain(base: int = 0) -> Transform:
     """Transform 0."""
-    return lambda values, width: (0, svarint(base), [(v - base) % (1 << width) for v in values])
+    return lambda values, width: (
+        0,
+        svarint(base),
+        Residuals.of_values([(v - base) % (1 << width) for v in values]),
+    )
 
 
 def delta(scale: int = 1) -> Transform:
@@ -127,7 +157,7 @@ def delta(scale: int = 1) -> Transform:
 
     def apply(values: list[int], width: int) -> tuple[int, bytes, list[int]]:
         steps = [signed(b - a, width) // scale for a, b in pairwise(values)]
-        return 1, svarint(signed(values[0], 64)) + varint(scale), [zigzag(s, width) for s in steps]
+        return 1, svarint(signed(values[0], 64)) + varint(scale), Residuals.of_steps(steps, width)
 
     return apply
 
@@ -137,7 +167,8 @@ def second(scale: int = 1) -> Transform:
 
     def apply(values: list[int], width: int) -> tuple[int, bytes, list[int]]:
         steps = [signed(b - a, width) // scale for a, b in pairwise(values)]
-        changes = [zigzag(b - a, width) for a, b in pairwise(steps)]
+        changes = Residuals.of_steps([b - a for a, b in pairwise(steps)], width)
+        changes.before = [zigzag(s, width) for s in steps[:-1]]
         return 2, svarint(signed(values[0], 64)) + svarint(steps[0]) + varint(scale), changes
 
     return apply

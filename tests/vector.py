@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,7 @@ from assemble import (
     Transform,
     block,
     column,
+    column_head,
     stream,
     table,
     varint,
@@ -95,3 +98,25 @@ def one_part(data: bytes) -> bytes:
 
 
 SMALL = block(3, [(3, 0, b"\x01" + b"\x01\x01v\x03\x04\x01" + b"\x00\x00\x07" + b"\x00")])
+
+
+def mask_of(kinds: list[int], stored: Iterable[int]) -> bytes:
+    """Write the mask of a column that stores rows of some of the kinds."""
+    bits = sum(1 << i for i, kind in enumerate(sorted(set(kinds))) if kind in stored)
+    return bits.to_bytes((len(set(kinds)) + 7) // 8, "little")
+
+
+def kinds_payload(
+    kinds: list[int],
+    described: bytes,
+    parts: Parts,
+    stored: Iterable[int] | None = None,
+    dtype: str = "int32",
+) -> bytes:
+    """Put a block of rows of these kinds together whose column ``v`` has these values, byte for byte."""
+    own = Parts([0])
+    every = mask_of(kinds, kinds)
+    kind_column = table([column("kind", kinds, own, mask=every)], own)
+    head = column_head("v", dtype) + (every if stored is None else mask_of(kinds, stored))
+    sections = [(0, 0, kind_column), (3, 0, table([head + described], parts))]
+    return block(len(kinds), sections, kinds=sorted(Counter(kinds).items()))

@@ -4,13 +4,15 @@
 """
 
 from vector import Vector
+from vectors_bins import VECTORS as BINS
 from vectors_blocks import VECTORS as BLOCKS
 from vectors_broken import VECTORS as BROKEN
 from vectors_entries import VECTORS as ENTRIES
 from vectors_index import VECTORS as INDEX
+from vectors_models import VECTORS as MODELS
 from vectors_sequences import VECTORS as SEQUENCES
 from vectors_streams import VECTORS as STREAMS
 
 __all__ = ["VECTORS", "Vector"]
 
-VECTORS: list[Vector] = [*STREAMS, *ENTRIES, *INDEX, *BLOCKS, *SEQUENCES, *BROKEN]
+VECTORS: list[Vector] = [*STREAMS, *ENTRIES, *INDEX, *BLOCKS, *SEQUENCES, *MODELS, *BINS, *BROKEN]

@@ -43,7 +43,7 @@ TRANSFORMS: dict[str, Transform] = {
 }
 
 
-def _values(width: int) -> list[int]:
+def all_sizes(width: int) -> list[int]:
     """Values over the whole range of a width, with neighbours and repeats."""
     top = (1 << width) - 1
     half = 1 << (width - 1)
@@ -68,7 +68,7 @@ def _layouts(width: int) -> dict[str, Layout]:
 def _sequences() -> None:
     for dtype in DTYPES:
         width = int(dtype.lstrip("uint"))
-        unsigned = _values(width)
+        unsigned = all_sizes(width)
         seen = [signed(v, width) if dtype.startswith("int") else v for v in unsigned]
         for transform, applied in TRANSFORMS.items():
             for codecs in ([0, 0], [1, 0], [1, 1]) if width == 32 else ([0, 1],):
@@ -99,7 +99,7 @@ def _constants(dtype: str, width: int) -> None:
 
 def _token_parameters() -> None:
     for width in (8, 16, 32, 64):
-        values = _values(width)
+        values = all_sizes(width)
         for d in range(9):
             for q in range(9):
                 fits = 1 <= d <= 7 and q <= d and 2**d + (width - d) * 2**q <= 256
