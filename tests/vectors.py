@@ -11,8 +11,9 @@ from vectors_entries import VECTORS as ENTRIES
 from vectors_index import VECTORS as INDEX
 from vectors_models import VECTORS as MODELS
 from vectors_sequences import VECTORS as SEQUENCES
+from vectors_split import VECTORS as SPLITS
 from vectors_streams import VECTORS as STREAMS
 
 __all__ = ["VECTORS", "Vector"]
 
-VECTORS: list[Vector] = [*STREAMS, *ENTRIES, *INDEX, *BLOCKS, *SEQUENCES, *MODELS, *BINS, *BROKEN]
+VECTORS: list[Vector] = [*STREAMS, *ENTRIES, *INDEX, *BLOCKS, *SEQUENCES, *MODELS, *BINS, *SPLITS, *BROKEN]
