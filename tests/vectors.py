@@ -8,6 +8,7 @@ from vectors_bins import VECTORS as BINS
 from vectors_blocks import VECTORS as BLOCKS
 from vectors_broken import VECTORS as BROKEN
 from vectors_entries import VECTORS as ENTRIES
+from vectors_held import VECTORS as HELD
 from vectors_index import VECTORS as INDEX
 from vectors_models import VECTORS as MODELS
 from vectors_sequences import VECTORS as SEQUENCES
@@ -16,4 +17,15 @@ from vectors_streams import VECTORS as STREAMS
 
 __all__ = ["VECTORS", "Vector"]
 
-VECTORS: list[Vector] = [*STREAMS, *ENTRIES, *INDEX, *BLOCKS, *SEQUENCES, *MODELS, *BINS, *SPLITS, *BROKEN]
+VECTORS: list[Vector] = [
+    *STREAMS,
+    *ENTRIES,
+    *INDEX,
+    *BLOCKS,
+    *SEQUENCES,
+    *MODELS,
+    *BINS,
+    *SPLITS,
+    *HELD,
+    *BROKEN,
+]
