@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 
 from assemble import (
@@ -33,7 +34,7 @@ from assemble import (
     varint,
 )
 from assemble_models import bins, grid, held, spread_bins
-from vector import CORRUPT, NO_PARTS, UNSUPPORTED, Vectors, kinds_payload, one_block
+from vector import CORRUPT, NO_PARTS, UNSUPPORTED, Vectors, kinds_payload, mask_of, one_block
 
 VECTORS = Vectors()
 
@@ -127,6 +128,22 @@ def _sessions() -> None:
         rng = random.Random(width)
         many = [rng.getrandbits(width) for _ in range(30)]
         _good(f"as {dtype}", [(kind, many[code]) for kind, code in typing(100, width)], dtype=dtype)
+
+
+def _long() -> None:
+    """Thousands of rows, and keys under the number that they have."""
+    rows = typing(4_099, 5, codes=200)
+    _good("4,099 rows", rows, codes=(plain(), bins(8, spread_bins(32))), positions=(plain(), tokens(2, 1)))
+    kinds = [kind for kind, _ in rows]
+    parts = Parts([1])
+    mask = mask_of(kinds, [1, 2, 4, 5, 8])
+    stored = [row for row in rows if row[0] in (1, 2, 4, 5, 8)]
+    keys = table([column_head("code") + mask + held(stored, parts)], parts)
+    own = Parts([1])
+    pointer = table([column("kind", kinds, own, mask=mask_of(kinds, kinds))], own)
+    payload = block(len(rows), [(0, 0, pointer), (1, 0, keys)], kinds=sorted(Counter(kinds).items()))
+    codes = [code if kind in (1, 2, 4, 5, 8) else 0 for kind, code in rows]
+    VECTORS.good("code, held", one_block(payload), len(rows), code=codes, kind=kinds)
 
 
 def _inner() -> None:
@@ -305,6 +322,7 @@ def _refused() -> None:
 
 
 _sessions()
+_long()
 _inner()
 _lists()
 _refused()

@@ -6,7 +6,10 @@ import random
 
 from assemble import (
     Layout,
+    Parts,
     Transform,
+    block,
+    column,
     constant,
     delta,
     dictionary,
@@ -15,11 +18,12 @@ from assemble import (
     runs,
     second,
     signed,
+    table,
     tokens,
     varint,
 )
 from assemble_models import bins, grid, split, spread_bins
-from vector import NO_PARTS, Vectors, one_column, one_part, raw_column
+from vector import NO_PARTS, Vectors, one_block, one_column, one_part, raw_column
 from vectors_sequences import all_sizes
 
 VECTORS = Vectors()
@@ -155,6 +159,51 @@ def _grids_by_hand() -> None:
         VECTORS.good(f"{dtype}, grid, constant", data, 9, v=seen)
 
 
+def _long() -> None:
+    """Blocks of thousands of values, which may be decoded several at a time, and a few that are left over."""
+    rng = random.Random(3)
+    for width, dtype in DTYPE_OF.items():
+        magnitudes = [rng.getrandbits(rng.randrange(1, width + 1)) for _ in range(4_099)]
+        near = [rng.choice([7, 7, 8, 250]) - rng.randrange(5) % 4 for _ in range(4_099)]
+        for name, values in [("of all sizes", magnitudes), ("near a few", [v % (1 << width) for v in near])]:
+            for layout, laid in {
+                "bins of 1 bit": bins(1, [(4, 2), (0, width)]),
+                "bins of 2 bits": bins(2, [(4, 2), (0, 2), (240, 4), (0, width)], 0, 1),
+                "bins of 4 bits": bins(4, spread_bins(width, 4), 1, 0),
+                "bins of 8 bits": bins(8, spread_bins(width)),
+                "split": split(
+                    [4, 16, 1 << (width - 1)], [bins(8, spread_bins(width)), tokens(2, 1), planes()]
+                ),
+            }.items():
+                for transform, applied in [("none", plain()), ("grid", grid(9, 6))]:
+                    data = one_column(values, applied, laid, dtype, [1, 1])
+                    seen = [signed(v, width) if dtype.startswith("int") else v for v in values]
+                    VECTORS.good(f"4,099 of {dtype}, {name}, {transform}, {layout}", data, 4_099, v=seen)
+
+
+def _known_columns() -> None:
+    """Times on a grid, and positions that are split, as columns that have a number."""
+    times = [10**12 + 8_000_000 * i + (i * i * 7_919) % 300_000 for i in range(200)]
+    parts = Parts([0, 1])
+    chosen = [(7_500_000, 19), (0, 64)]
+    columns = [
+        column("t", times, parts, transform=grid(8_000_000, 3), layout=bins(1, chosen, 1, 0)),
+        column(
+            "x",
+            times[::-1],
+            parts,
+            dtype="int64",
+            transform=second(),
+            layout=split([9], [tokens(2, 1, 0, 1)]),
+        ),
+    ]
+    span = max(times) - min(times)
+    payload = block(200, [(0, 0, table(columns, parts))], t_min=min(times), span=span)
+    VECTORS.good("t on a grid, and x split", one_block(payload), 200, t=times, x=times[::-1])
+
+
 _every_cell()
+_long()
+_known_columns()
 _grids()
 _grids_by_hand()
