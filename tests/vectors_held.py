@@ -34,7 +34,7 @@ from assemble import (
     varint,
 )
 from assemble_models import bins, grid, held, spread_bins
-from vector import CORRUPT, NO_PARTS, UNSUPPORTED, Vectors, kinds_payload, mask_of, one_block
+from vector import CORRUPT, NO_PARTS, UNSUPPORTED, Vector, Vectors, kinds_payload, mask_of, one_block
 
 VECTORS = Vectors()
 
@@ -318,7 +318,8 @@ def _refused() -> None:
     ]
     columns[4] = varint(10) + b"\x40\x01\x00\x00\x00"
     maker.index(index_head(1, maker.kinds, maker.columns) + table(columns, parts)).end()
-    VECTORS.bad("INDEX that is held", CORRUPT, maker.data)
+    like = Vector("", b"", events={"v": [7] * 3}, count=3)
+    VECTORS.unsound("INDEX that is held", CORRUPT, maker.data, like)
 
 
 _sessions()

@@ -175,9 +175,9 @@ def _in_an_index() -> None:
             columns[4] = heads[4] + b"\x06\x00" + b"\x02\x00" + b"\x02\x00\x00\x00" + b"\x00"
         maker.index(index_head(2, maker.kinds, maker.columns) + table(columns, parts)).end()
         if classes == 1:
-            VECTORS.good("INDEX that is split", maker.data, 6, v=[7] * 6)
+            like = VECTORS.good("INDEX that is split", maker.data, 6, v=[7] * 6)
         else:
-            VECTORS.bad("INDEX that is split by class", CORRUPT, maker.data)
+            VECTORS.unsound("INDEX that is split by class", CORRUPT, maker.data, like)
 
 
 def _refused() -> None:
