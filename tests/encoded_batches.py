@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -96,3 +97,69 @@ def _sparse(count: int, kinds: tuple[int, ...]) -> EventBatch:
         pressure=np.where(kind % 2, values[3] % 4096, 0).astype(np.uint16),
         payload=np.zeros(count, np.uint32),
     )
+
+
+# ---- what only some columns have ----
+
+
+def _typing(width: int, count: int) -> EventBatch:
+    """Keys that go up in about the order in which they went down, and buttons beside them."""
+    rng = np.random.default_rng([width, count, 1])
+    pool = rng.integers(0, 2 ** (width - 1), 60)
+    kinds, codes, down = [], [], []
+    while len(kinds) < count:
+        if down and rng.random() < 0.55:
+            codes.append(down.pop(0 if rng.random() < 0.9 else -1))
+            kinds.append(5)
+        elif len(down) < 3:
+            codes.append(int(rng.choice(pool)))
+            down.append(codes[-1])
+            kinds.append(4)
+        if down and rng.random() < 0.1:
+            codes.append(down[-1])
+            kinds.append(8)
+        if rng.random() < 0.1:
+            codes += [1, 1]
+            kinds += [1, 2]
+    dtype = f"int{width}"
+    times = 10**9 + np.cumsum(rng.integers(10, 200, count)) * 1_000_000
+    return EventBatch(t=times, kind=np.array(kinds[:count], np.uint8), code=np.array(codes[:count], dtype))
+
+
+def _polled(count: int) -> EventBatch:
+    """Give times of devices that report at ticks of their own, some of them missing, each late by something."""
+    rng = np.random.default_rng(count)
+    found = {}
+    for name, period in [("t", 8_000_000), ("os_time", 1_000_000), ("coarse", 125_000), ("jumpy", 10_000)]:
+        ticks = np.cumsum(rng.choice([1, 1, 1, 1, 1, 2, 7], count)) * period
+        found[name] = ticks + rng.gamma(2, period / 60, count).astype(np.int64)
+    found["jumpy"] += 2**40 * (np.arange(count) * 7 // count)
+    found["microseconds"] = found["t"] // 1_000 * 1_000
+    return EventBatch(**found)
+
+
+def _by_kind(width: int, count: int) -> EventBatch:
+    """Numbers that are small for one kind of event and large for another, or after small ones and large ones."""
+    rng = np.random.default_rng([width, count, 2])
+    kind = rng.choice(np.array([0, 1, 3], np.uint8), count)
+    wide = rng.integers(0, 2 ** (width - 2), count)
+    signs = rng.choice([-1, 1], count)
+    found = {}
+    for name, large in [
+        ("kinds", kind == 1),
+        ("times", np.arange(count) // 40 % 2 == 1),
+        ("both", (kind == 1) & (np.arange(count) // 40 % 2 == 1)),
+    ]:
+        noise = np.where(large, wide, rng.integers(0, 3, count))
+        found[name] = noise
+        found[f"sums_of_{name}"] = np.cumsum(noise * signs)
+        found[f"sums_of_sums_of_{name}"] = np.cumsum(np.cumsum(noise * signs))
+    return EventBatch(kind=kind, **{name: noise.astype(f"int{width}") for name, noise in found.items()})
+
+
+for _width in (8, 16, 32, 64):
+    for _count in (300, 5_000):
+        BATCHES[f"typing, {_count} of {_width} bits"] = partial(_typing, _width, _count)
+        BATCHES[f"by kind, {_count} of {_width} bits"] = partial(_by_kind, _width, _count)
+for _count in (300, 5_000):
+    BATCHES[f"polled, {_count}"] = partial(_polled, _count)
