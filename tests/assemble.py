@@ -117,8 +117,10 @@ class Residuals(list[int]):
     ``direct`` are the steps themselves, and ``before`` is what a split looks at.
     """
 
-    direct: list[int]
-    before: list[int]
+    def __init__(self, values: Iterable[int] = ()) -> None:
+        super().__init__(values)
+        self.direct: list[int] = []
+        self.before: list[int] = []
 
     @classmethod
     def of_values(cls, values: list[int]) -> Residuals:

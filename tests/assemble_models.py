@@ -35,10 +35,10 @@ def grid(period: int, gain: int, scale: int = 1) -> Transform:
 
 
 def gaps(bins: Iterable[Bin]) -> bytes:
-    """Write the gaps and extra bits of bins."""
+    """Write the extra bits of bins, and the gaps where there are any."""
     out, end = b"", 0
     for low, extra in bins:
-        out += svarint(signed(low - end, 64)) + bytes([extra])
+        out += bytes([extra]) if low == end else bytes([128 + extra]) + svarint(signed(low - end, 64))
         end = low + (1 << extra)
     return out
 
@@ -83,24 +83,42 @@ def split(
     thresholds: Sequence[int],
     inner: Sequence[Layout],
     classes: Sequence[int] = (),
-    row_classes: Sequence[int] = (),
+    row_kinds: Sequence[int] = (),
+    before: Sequence[int] = (),
     base: int = 0,
 ) -> Layout:
-    """Layout 6; ``classes`` of the kinds of the block, ``row_classes`` of the stored rows; inner layouts by turns."""
+    """Layout 6; inner layouts by turns.
+
+    ``classes`` and ``before`` are those of the kinds of the block, for a row and for the row before it;
+    ``row_kinds`` are the places of the kinds of the stored rows in the head.
+    """
+
+    def of_context(values: list[int], width: int) -> tuple[int, bytes, list[int]]:
+        assert isinstance(values, Residuals)
+        found = Residuals((r - base) % (1 << width) for r in values)
+        found.direct = [(d - base) % (1 << width) for d in values.direct]
+        return 0, svarint(base), found
 
     def apply(parts: Parts, residuals: list[int], width: int) -> tuple[int, bytes]:
         assert isinstance(residuals, Residuals)
-        class_count = max(classes, default=0) + 1
-        out = bytes([class_count]) + (bytes(classes) if class_count > 1 else b"") + bytes([len(thresholds)])
-        out += b"".join(varint(b - a) for a, b in pairwise([0, *thresholds]))
-        found: list[list[int]] = [[] for _ in range(class_count * (len(thresholds) + 1))]
-        of_rows = list(row_classes)[len(row_classes) - len(residuals) :] or [0] * len(residuals)
-        for r, z, own in zip(residuals, residuals.before, of_rows, strict=True):
-            found[own * (len(thresholds) + 1) + sum(t <= z for t in thresholds)].append(r)
+        counts = [max(of_kinds, default=0) + 1 for of_kinds in (classes, before)]
+        out = b""
+        for count, of_kinds in zip(counts, (classes, before), strict=True):
+            out += bytes([count]) + (bytes(of_kinds) if count > 1 else b"")
+        out += bytes([len(thresholds)]) + b"".join(varint(b - a) for a, b in pairwise([0, *thresholds]))
+        found = [Residuals() for _ in range(counts[0] * counts[1] * (len(thresholds) + 1))]
+        given = len(row_kinds) - len(residuals)
+        for j, (r, direct, z) in enumerate(zip(residuals, residuals.direct, residuals.before, strict=True)):
+            row = given + j
+            g = classes[row_kinds[row]] if classes else 0
+            h = before[row_kinds[row - 1]] if before and row else 0
+            values = found[(g * counts[1] + h) * (len(thresholds) + 1) + sum(t <= z for t in thresholds)]
+            values.append(r)
+            values.direct.append(direct)
         for number, values in enumerate(found):
             out += varint(len(values))
             layout = inner[number % len(inner)]
-            out += sequence(parts, values, width, plain(base), layout) if values else b""
+            out += sequence(parts, values, width, of_context, layout) if values else b""
         return 6, out
 
     return apply

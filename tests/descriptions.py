@@ -119,16 +119,22 @@ def layouts(
     if manner == "runs":
         return runs(draw(inner_layouts(width)), draw(inner_layouts(32)))
     assert row_kinds is not None
-    class_count = draw(st.integers(1, 15))
-    classes = draw(st.lists(st.integers(0, class_count - 1), min_size=kind_count, max_size=kind_count))
-    class_count = max(classes) + 1
+    most, found = 15, []
+    for _ in range(2):
+        of_kinds = st.lists(
+            st.integers(0, draw(st.integers(0, most - 1))), min_size=kind_count, max_size=kind_count
+        )
+        found.append(draw(of_kinds))
+        most = min(15, 16 // (max(found[0]) + 1))
+    classes, before = found
+    class_count = (max(classes) + 1) * (max(before) + 1)
     least = 1 if class_count == 1 else 0
     spread = st.integers(1, 12) | st.integers(1, (1 << width) - 1)
     thresholds = draw(
         st.lists(spread, unique=True, min_size=least, max_size=16 // class_count - 1).map(sorted)
     )
     inner = [draw(inner_layouts(width)) for _ in range(draw(st.integers(1, 3)))]
-    return split(thresholds, inner, classes, [classes[i] for i in row_kinds], draw(INT64S))
+    return split(thresholds, inner, classes, row_kinds, before, draw(INT64S))
 
 
 @st.composite

@@ -34,9 +34,9 @@ def describe_held(
     """Describe what follows the marker; ``stored_kinds`` are kinds of the stored rows, and how many of each."""
     rows = sum(count for _, count in stored_kinds)
     code_count = cursor.varint(f"{where}, code count")
-    if code_count > rows:
-        raise ReferenceCorrupt(f"{where}, code count", code_count, f"0 to {rows}")
     position_count = sum(count for kind, count in stored_kinds if kind in WITH_POSITION)
+    if not rows - position_count <= code_count <= rows:
+        raise ReferenceCorrupt(f"{where}, code count", code_count, f"{rows - position_count} to {rows}")
     codes = positions = None
     if code_count:
         codes = describe_sequence(cursor, code_count, width, streams, f"{where}, codes", split=False)

@@ -52,9 +52,9 @@ class Sequence:
     code_width: int = 0
     # low and extra bits of each bin
     bins: list[tuple[int, int]] = field(default_factory=list)
-    class_count: int = 1
-    # the class of each kind; empty when there is one class
-    classes: dict[int, int] = field(default_factory=dict)
+    # how many classes, and that of each kind: of the row, and of the row before
+    class_counts: tuple[int, int] = (1, 1)
+    classes: tuple[dict[int, int], dict[int, int]] = ({}, {})
     thresholds: list[int] = field(default_factory=list)
     # the inner sequences of a split; None where a context has no residuals
     contexts: list[Sequence | None] = field(default_factory=list)
@@ -172,8 +172,8 @@ def _bins(cursor: Cursor, s: Sequence, streams: list[Stream]) -> None:
     end_of_last = 0
     for number in range(bin_count):
         what = f"{s.where}, bin {number}"
-        low = (end_of_last + cursor.svarint(f"{what}, gap")) % 2**s.width
-        extra = cursor.u8(f"{what}, extra bits")
+        has_gap, extra = divmod(cursor.u8(f"{what}, extra bits"), 128)
+        low = (end_of_last + (cursor.svarint(f"{what}, gap") if has_gap else 0)) % 2**s.width
         if extra > s.width:
             raise ReferenceCorrupt(f"{what}, extra bits", extra, f"0 to {s.width}")
         s.bins.append((low, extra))
@@ -203,20 +203,13 @@ def _runs(cursor: Cursor, s: Sequence, streams: list[Stream]) -> None:
 
 
 def _split(cursor: Cursor, s: Sequence, streams: list[Stream], kinds: Items[int]) -> None:
-    s.class_count = cursor.u8(f"{s.where}, class count")
-    most = 15 if kinds else 1
-    if not 1 <= s.class_count <= most:
-        raise ReferenceCorrupt(f"{s.where}, class count", s.class_count, f"1 to {most}")
-    if s.class_count > 1:
-        for kind in kinds:
-            s.classes[kind] = cursor.u8(f"{s.where}, class of kind {kind}")
-            if s.classes[kind] >= s.class_count:
-                found = s.classes[kind]
-                raise ReferenceCorrupt(f"{s.where}, class of kind {kind}", found, f"below {s.class_count}")
+    own_count, own = _classes(cursor, kinds, f"{s.where}, classes of the row")
+    other_count, other = _classes(cursor, kinds, f"{s.where}, classes of the row before")
+    s.class_counts, s.classes = (own_count, other_count), (own, other)
     threshold_count = cursor.u8(f"{s.where}, threshold count")
     if threshold_count > 15:
         raise ReferenceCorrupt(f"{s.where}, threshold count", threshold_count, "0 to 15")
-    context_count = s.class_count * (threshold_count + 1)
+    context_count = own_count * other_count * (threshold_count + 1)
     if not 2 <= context_count <= 16:
         raise ReferenceCorrupt(f"{s.where}, contexts", context_count, "2 to 16")
     threshold = 0
@@ -239,3 +232,16 @@ def _split(cursor: Cursor, s: Sequence, streams: list[Stream], kinds: Items[int]
     if left:
         found = s.residual_count - left
         raise ReferenceCorrupt(f"{s.where}, sum of the counts", found, s.residual_count)
+
+
+def _classes(cursor: Cursor, kinds: Items[int], where: str) -> tuple[int, dict[int, int]]:
+    count = cursor.u8(f"{where}, count")
+    most = 15 if kinds else 1
+    if not 1 <= count <= most:
+        raise ReferenceCorrupt(f"{where}, count", count, f"1 to {most}")
+    found = {}
+    for kind in kinds if count > 1 else ():
+        found[kind] = cursor.u8(f"{where}, class of kind {kind}")
+        if found[kind] >= count:
+            raise ReferenceCorrupt(f"{where}, class of kind {kind}", found[kind], f"below {count}")
+    return count, found

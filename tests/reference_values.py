@@ -15,6 +15,7 @@ from reference_sequence import (
     CONSTANT,
     DELTA,
     DICTIONARY,
+    GIVEN_VALUES,
     NONE,
     PLANES,
     RUNS,
@@ -24,7 +25,7 @@ from reference_sequence import (
     Sequence,
 )
 
-# Gives residual number j, when z is what a split looks at.
+# Gives step number j, when z is what a split looks at.
 Take = Callable[[int, int], int]
 
 
@@ -37,13 +38,13 @@ def evaluate(s: Sequence, row_kinds: Items[int] = ()) -> list[int]:
         values = _apply(s, _split_taker(s, row_kinds))
     else:
         residuals = _residuals(s)
-        values = _apply(s, lambda j, z: residuals[j])
+        values = _apply(s, lambda j, z: _step(s, s.layout, residuals[j]))
     return [v % 2**s.width for v in values]
 
 
 def needs_kinds(s: Sequence) -> bool:
     """Say whether the values depend on the kinds of the rows."""
-    return s.class_count > 1
+    return max(s.class_counts) > 1
 
 
 def _apply(s: Sequence, take: Take) -> list[int]:
@@ -65,15 +66,18 @@ def _base_and_residuals(s: Sequence, take: Take) -> list[int]:
     return values
 
 
-def _step(s: Sequence, residual: int) -> int:
-    return signed(residual, s.width) if s.layout == BINS else unzigzag(residual)
+def _step(s: Sequence, layout: int, residual: int) -> int:
+    """Give the step that a residual of this layout means."""
+    if s.transform == NONE:
+        return residual
+    return signed(residual, s.width) if layout == BINS else unzigzag(residual)
 
 
 def _deltas(s: Sequence, take: Take) -> list[int]:
     values = [s.base]
     z = 0
     for j in range(s.residual_count):
-        step = _step(s, take(j, z))
+        step = take(j, z)
         values.append(values[-1] + s.scale * step)
         z = zigzag(step, s.width)
     return values
@@ -83,7 +87,7 @@ def _second_differences(s: Sequence, take: Take) -> list[int]:
     d = s.step
     values = [s.base, s.base + s.scale * d]
     for j in range(s.residual_count):
-        d += _step(s, take(j, zigzag(d, s.width)))
+        d += take(j, zigzag(d, s.width))
         values.append(values[-1] + s.scale * d)
     return values
 
@@ -94,7 +98,7 @@ def _grid(s: Sequence, take: Take) -> list[int]:
     late = 0  # J of the document, in 1/256
     half = s.period // 2
     for j in range(s.residual_count):
-        step = _step(s, take(j, z))
+        step = take(j, z)
         q = (late + 128) // 256
         values.append(values[-1] + s.scale * (step - q))
         # from -half on: the remainder of a division that rounds down is never negative
@@ -110,10 +114,16 @@ def _split_taker(s: Sequence, row_kinds: Items[int]) -> Take:
 
     def take(j: int, z: int) -> int:
         # the rows before the first residual are those that the transform gives
-        kind_class = s.classes[row_kinds[len(row_kinds) - s.residual_count + j]] if s.classes else 0
-        number = kind_class * (len(s.thresholds) + 1) + sum(threshold <= z for threshold in s.thresholds)
+        row = GIVEN_VALUES[s.transform] + j
+        own, other = s.classes
+        g = own[row_kinds[row]] if own else 0
+        h = other[row_kinds[row - 1]] if other and row else 0
+        above = sum(threshold <= z for threshold in s.thresholds)
+        number = (g * s.class_counts[1] + h) * (len(s.thresholds) + 1) + above
+        inner = s.contexts[number]
         for residual in contexts[number]:
-            return residual
+            assert inner is not None
+            return _step(s, inner.layout, residual)
         raise ReferenceCorrupt(f"{s.where}, context {number}", "its end", f"a value for residual {j}")
 
     return take

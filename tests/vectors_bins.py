@@ -27,8 +27,10 @@ def _by_hand() -> None:
         5,
         v=[8, 100, 7, 100, 8],
     )
-    same = b"\x05\x00\x01\x01" + b"\x0e\x01" + b"\xb6\x01\x00" + b"\x00\x00\x01"
+    same = b"\x05\x00\x01\x01" + b"\x81\x0e" + b"\x80\xb6\x01" + b"\x00\x00\x01"
     VECTORS.good("bins, each gap spelled out", raw_column(same, 2, one_part(b"\x02\x01")), 2, v=[8, 100])
+    zero = b"\x05\x00\x01\x01" + b"\x01" + b"\x81\x00" + b"\x00\x00\x01"
+    VECTORS.good("bins, a gap of 0 spelled out", raw_column(zero, 2, one_part(b"\x02\x03")), 2, v=[1, 3])
     VECTORS.good(
         "one bin of no bits", raw_column(_described(8, [(9, 0)], 0), 3, one_part(bytes(3))), 3, v=[9] * 3
     )
@@ -76,7 +78,7 @@ def _by_hand() -> None:
         2,
         v=[-1, -1],
     )
-    in_two = b"\x05\x00\x01\x00\x00\x03" + b"\x01\x00\x01"
+    in_two = b"\x05\x00\x01\x00\x03" + b"\x01\x00\x01"
     VECTORS.good(
         "codes in part 1 and bits in part 0",
         raw_column(in_two, 2, b"\x02\x00\x01\x00\x01" + b"\x2a\x00"),
@@ -100,12 +102,12 @@ def _by_hand() -> None:
             2,
             v=[3, 6],
         )
-        far = b"\x05\x00\x01\x00" + svarint(-(2**63)) + b"\x00\x00\x00\x00"
+        far = b"\x05\x00\x01\x00\x80" + svarint(-(2**63)) + b"\x00\x00\x00"
         low = (1 << 63) % top
         VECTORS.good(
             f"{unsigned}, the lowest gap", raw_column(far, 1, one_part(b"\x00"), unsigned), 1, v=[low]
         )
-        high = b"\x05\x00\x01\x00" + svarint(2**63 - 1) + b"\x00\x00\x00\x00"
+        high = b"\x05\x00\x01\x00\x80" + svarint(2**63 - 1) + b"\x00\x00\x00"
         VECTORS.good(
             f"{unsigned}, the highest gap",
             raw_column(high, 1, one_part(b"\x00"), unsigned),
@@ -154,7 +156,7 @@ def _counts() -> None:
 
 def _refused() -> None:
     for code_width in (0, 3, 5, 6, 7, 9, 16, 255):
-        described = b"\x05\x00" + bytes([code_width, 0, 0, 0, 0, 0, 0])
+        described = b"\x05\x00" + bytes([code_width, 0, 0, 0, 0, 0])
         VECTORS.bad(f"code width {code_width}", CORRUPT, raw_column(described, 2, one_part(b"\0")))
     for code_width in (1, 2, 4):
         too_many = _described(code_width, [(i, 0) for i in range((1 << code_width) + 1)], 0)
@@ -162,8 +164,12 @@ def _refused() -> None:
             f"a bin too many for {code_width} bits", CORRUPT, raw_column(too_many, 2, one_part(b"\0"))
         )
     for width in (8, 16, 32, 64):
-        wide = b"\x05\x00\x01\x00\x00" + bytes([width + 1]) + b"\x00\x00" + varint((width + 8) // 8)
+        wide = b"\x05\x00\x01\x00" + bytes([width + 1]) + b"\x00\x00" + varint((width + 8) // 8)
         stored = one_part(bytes(1 + (width + 8) // 8))
+        with_gap = wide[:4] + bytes([128 + width + 1]) + b"\x00" + wide[5:]
+        VECTORS.bad(
+            f"{width + 1} extra bits and a gap", CORRUPT, raw_column(with_gap, 1, stored, f"uint{width}")
+        )
         VECTORS.bad(f"{width + 1} extra bits", CORRUPT, raw_column(wide, 1, stored, f"uint{width}"))
     one_bit, five = [(7, 1), (100, 0)], [(i, 0) for i in range(5)]
     for name, described, count, stored in [
@@ -185,8 +191,8 @@ def _refused() -> None:
         ("codes longer than their part", _described(1, five[:2], 0), 9, b"\x00"),
         ("codes shorter than their part", _described(1, five[:2], 0), 8, b"\x00\x00"),
         ("bins cut short", b"\x05\x00\x01\x01\x00", 2, b""),
-        ("codes in a part that is not there", b"\x05\x00\x01\x00\x00\x00\x01\x00\x00", 2, b"\x00"),
-        ("no bits in a part that is not there", b"\x05\x00\x01\x00\x00\x00\x00\x01\x00", 2, b"\x00"),
+        ("codes in a part that is not there", b"\x05\x00\x01\x00\x00\x01\x00\x00", 2, b"\x00"),
+        ("no bits in a part that is not there", b"\x05\x00\x01\x00\x00\x00\x01\x00", 2, b"\x00"),
     ]:
         VECTORS.bad(name, CORRUPT, raw_column(described, count, one_part(stored)))
     VECTORS.bad(

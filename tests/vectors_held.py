@@ -262,10 +262,10 @@ def _refused() -> None:
         "a code too many": ([4, 5], b"\x02" + five + first, b""),
         "more codes than rows": ([4, 5], b"\x03" + five + b"\x00\x00\x00", b""),
         "2**64 - 1 codes": ([4, 5], varint(2**64 - 1) + five + first, b""),
-        "codes that are split": ([4, 4], b"\x02" + b"\x06\x00\x01\x01\x09\x02" + five + b"\x00", b""),
+        "codes that are split": ([4, 4], b"\x02" + b"\x06\x00\x01\x01\x01\x09\x02" + five + b"\x00", b""),
         "positions that are split": (
             [4, 5, 4, 5],
-            b"\x02" + five + b"\x06\x00\x01\x01\x09\x02" + first + b"\x00",
+            b"\x02" + five + b"\x06\x00\x01\x01\x01\x09\x02" + first + b"\x00",
             b"",
         ),
         "delta of one code": ([4], b"\x01" + b"\x10\x05\x01\x00", b""),

@@ -145,7 +145,7 @@ def _grids_by_hand() -> None:
     ]:
         VECTORS.good(f"grid by hand, {name}", raw_column(described, count, NO_PARTS, dtype), count, v=values)
     # bins of a grid are the steps themselves: 9 and 10, then -1
-    described = b"\x35\x00\x01\x0a\x08" + b"\x01\x01" + b"\x12\x01" + b"\x17\x00" + b"\x00\x00\x01"
+    described = b"\x35\x00\x01\x0a\x08" + b"\x01\x01" + b"\x81\x12" + b"\x80\x17" + b"\x00\x00\x01"
     VECTORS.good(
         "grid by hand, of bins",
         raw_column(described, 4, one_part(bytes([0b100, 0b01])), "int16"),
