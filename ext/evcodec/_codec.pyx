@@ -491,6 +491,8 @@ cdef class Table:
         cdef uint32_t part
         for i in range(ev_column_streams(column, streams)):
             part = streams[i].part
+            if not streams[i].length:
+                continue
             if self.part[part].codec == 0:
                 starts[part] = self.part[part].bytes
                 continue

@@ -82,7 +82,7 @@ def _decompress(table: Table, columns: Collection[int], where: str) -> list[byte
     """Return the parts that the columns need, None for those that they do not, or that are stored as they
     are.
     """
-    needed = {part for column in columns for part, _ in table.streams_of(column)}
+    needed = {part for column in columns for part, length in table.streams_of(column) if length}
     return [
         compression.decompress(codec, table.part_bytes(part), raw, f"{where}, part {part}")
         if part in needed and codec != compression.STORED

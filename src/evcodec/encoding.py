@@ -158,8 +158,8 @@ def _divide(streams: list[tuple[bytes, bool]], own_from: int) -> list[int]:
     shared: dict[bool, int] = {}
     count = 0
     for data, noise in streams:
-        if not data:  # takes nothing, from any part that there is
-            parts.append(0)
+        if not data:  # takes nothing: best from a part that its column needs anyway
+            parts.append(parts[-1] if parts else 0)
         elif len(data) < own_from or count >= _MAX_OWN_PARTS:
             parts.append(shared.setdefault(noise, count))
             count = max(count, parts[-1] + 1)
