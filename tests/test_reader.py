@@ -180,7 +180,8 @@ def _with_broken_part(batch: EventBatch, name: str) -> bytes:
     """Return a stream of one block in which zstd cannot decompress what holds a column, though every checksum holds."""
     from assemble import BLOCK, HEADER, Maker
     from evcodec.block import Block
-    from evcodec.encoding import LEVELS, encode_block
+    from evcodec.encoding import encode_block
+    from evcodec.levels import LEVELS
 
     payload = bytearray(encode_block(dict(batch.columns), LEVELS["balanced"]))
     table, column = Block(payload, "block")._places[name]

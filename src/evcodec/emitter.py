@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from .block import Block, Columns
 from .compression import Effort
-from .encoding import Level, encode_block
+from .encoding import encode_block
 from .entries import Entry, type_number
 from .framing import RecordType, pack_record
 from .index import Index, pack_index
+from .levels import Level
 from .limits import MAX_BLOCK_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS, MAX_RECORD_ELEMENTS
 from .schema import ColumnGroup
 from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, pack_header, unpack_entries

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from .block import Block, column_head, decode_index_table, read_column_head
-from .encoding import Level, encode_index_table
+from .encoding import encode_index_table
 from .errors import CorruptDataError, LimitExceededError
 from .framing import HEAD_BYTES, TAIL_BYTES, RecordType
+from .levels import Level
 from .limits import MAX_BLOCK_EVENTS, MAX_ENTRIES_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS
 from .schema import INTEGER_DTYPES
 from .wire import pack_varint, unpack_varint

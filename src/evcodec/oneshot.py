@@ -9,7 +9,7 @@ import numpy as np
 
 from .batch import EventBatch, check_batch
 from .emitter import StreamEmitter
-from .encoding import level_of
+from .levels import level_of
 from .limits import DEFAULT_BLOCK_EVENTS
 from .version import __version__
 from .wire import Header, pack_header

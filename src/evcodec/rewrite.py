@@ -14,8 +14,8 @@ import numpy as np
 from .batch import join_columns
 from .block import Block, group_of, may_share_block
 from .emitter import StreamEmitter
-from .encoding import Level
 from .framing import Record, RecordType
+from .levels import Level
 from .locate import Locator, SeekableInput, read_record
 
 

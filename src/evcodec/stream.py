@@ -11,12 +11,12 @@ from typing import Any
 
 from .block import Block
 from .emitter import StreamEmitter
-from .encoding import level_of
 from .entries import Entry, Gap, type_number
 from .errors import CorruptDataError, EvcodecError, InvalidArgumentError
 from .framing import Record, RecordType
 from .index import Index, unpack_index
 from .inputs import PipeInput, open_input
+from .levels import level_of
 from .limits import DEFAULT_BLOCK_EVENTS
 from .rewrite import replacing, rewrite
 from .scan import Problem, StreamRecord, StreamScanner

@@ -18,11 +18,11 @@ import numpy as np
 from ._recorder import EventRecorder
 from .batch import EventBatch, check_batch, check_column_name
 from .emitter import StreamEmitter
-from .encoding import Level, level_of
 from .entries import Context, Entry, Gap, GapReason, Payload, Source
 from .entry_methods import EntryMethods
 from .errors import EvcodecError, InvalidArgumentError, LimitExceededError, WriteFailedError
 from .inputs import FileInput
+from .levels import Level, level_of
 from .limits import DEFAULT_BLOCK_EVENTS, MAX_BLOCK_EVENTS, MAX_COLUMNS
 from .oneshot import header_of
 from .outputs import open_output
