@@ -40,6 +40,23 @@ static inline size_t LANE_NAME(take_codes_of)(ev_code_reader *reader, unsigned w
     const uint8_t *codes = reader->codes, *bytes = reader->bytes;
     uint64_t length = reader->length, at = reader->at;
     size_t i = from;
+    /* Four from one load while their bits fit; at the first that do not, the rest one by one: mixing both ways here is slower. */
+    while (i + 4 <= to && (at >> 3) + 8 <= length) {
+        unsigned code[4], extra[4];
+        for (unsigned k = 0; k < 4; k++) {
+            code[k] = LANE_NAME(code_at)(codes, width, i + k);
+            extra[k] = table->extra[code[k]];
+        }
+        unsigned two = extra[0] + extra[1], three = two + extra[2], four = three + extra[3];
+        if (four > 57) break;
+        uint64_t word = ev_load64(bytes + (at >> 3)) >> (at & 7);
+        out[i] = (LANE)(table->base[code[0]] + (word & table->mask[code[0]]));
+        out[i + 1] = (LANE)(table->base[code[1]] + (word >> extra[0] & table->mask[code[1]]));
+        out[i + 2] = (LANE)(table->base[code[2]] + (word >> two & table->mask[code[2]]));
+        out[i + 3] = (LANE)(table->base[code[3]] + (word >> three & table->mask[code[3]]));
+        at += four;
+        i += 4;
+    }
     for (; i < to && (at >> 3) + 8 <= length; i++) {
         unsigned code = LANE_NAME(code_at)(codes, width, i), extra = table->extra[code];
         if (extra > 57) break;
