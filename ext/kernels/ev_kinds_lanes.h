@@ -9,6 +9,9 @@ static void LANE_NAME(kinds_with_values)(const void *from, const uint8_t *kinds,
         LANE all = 0;
         for (size_t i = start; i < stop; i++) all |= values[i]; /* most tiles of most sparse columns are zero throughout */
         if (!all) continue;
+        unsigned unseen = 0; /* nearly every tile tells nothing new: to look is cheaper than to write the same byte again and again */
+        for (size_t i = start; i < stop; i++) unseen |= (values[i] != 0) & !nonzero[kinds[i]];
+        if (!unseen) continue;
         for (size_t i = start; i < stop; i++) nonzero[kinds[i]] |= values[i] != 0;
     }
 }
