@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import evcodec
-from evcodec import CpuLevelError, EvcodecError, _codec
+from evcodec import CpuLevelError, EvcodecError, EventBatch, _codec
 from evcodec.cpu import force_level
 from generators import DTYPES, SHAPES, assert_same, session
 
@@ -143,6 +143,9 @@ def test_moving_rows_by_kind_is_the_same(dtype):
             found, raw = at_each_level(gathered)
             assert found == len(expected)
             assert raw[: expected.nbytes] == expected.tobytes()
+        data = evcodec.encode(EventBatch(kind=kinds, pressure=values))
+        found = at_each_level(lambda data=data: evcodec.decode(data)["pressure"].tobytes())
+        assert found == values.tobytes()
         t = rng.integers(-(2**62), 2**62, count)
         assert at_each_level(lambda: _codec.time_range(t)) == (t.min(), t.max())  # noqa: B023
 

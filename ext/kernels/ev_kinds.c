@@ -1,5 +1,9 @@
 #include "ev_kinds.h"
 
+#ifdef __AVX2__
+#include "ev_rows_avx2.h"
+#endif
+
 void ev_count_kinds(const uint8_t *kinds, size_t count, uint32_t counts[256]) {
     uint32_t lanes[4][256]; /* runs of one kind would wait for the same counter */
     memset(lanes, 0, sizeof lanes);

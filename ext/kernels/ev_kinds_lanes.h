@@ -55,8 +55,11 @@ static size_t LANE_NAME(scatter)(const void *from, size_t stored_count, const ui
     uint8_t list[MAX_SPARSE_KINDS];
     unsigned listed = stored_count * 4 < count ? list_kinds(selected, list) : 0;
     if (listed) return LANE_NAME(scatter_sparse)(stored, stored_count, kinds, count, list, listed, selected, out);
-    size_t found = 0;
-    for (size_t i = 0; i < count; i++) { /* no branch depends on the kind */
+    size_t found = 0, i = 0;
+#if EV_BITS == 32 && defined(__AVX2__)
+    i = ev_scatter_rows32(stored, stored_count, kinds, count, selected, out, &found);
+#endif
+    for (; i < count; i++) { /* no branch depends on the kind */
         LANE chosen = selected[kinds[i]];
         if (found == stored_count && chosen) return found + 1;
         out[i] = (LANE)(stored[found] & (LANE)(0 - chosen));
