@@ -209,4 +209,8 @@ def descriptions(draw: st.DrawFn) -> Description:
         row_kinds = [ordered.index(kind) for kind in stored]
         layout = draw(layouts(width, steps, len(ordered), row_kinds))
         described = sequence(parts, steps, width, transform, layout)
+    # nobody decompresses a part of nothing
+    parts.codecs = [
+        codec if raw else 0 for codec, raw in zip(parts.codecs, parts.raw or [b""] * 3, strict=True)
+    ]
     return Description(one_block(kinds_payload(kinds, described, parts, chosen, dtype)), ("v", "kind"))
