@@ -154,6 +154,8 @@ def _by_kind(width: int, count: int) -> EventBatch:
         found[name] = noise
         found[f"sums_of_{name}"] = np.cumsum(noise * signs)
         found[f"sums_of_sums_of_{name}"] = np.cumsum(np.cumsum(noise * signs))
+    # ranges that only the kind tells apart
+    found["apart"] = 30 * kind.astype(np.int64) + rng.integers(0, 4, count)
     return EventBatch(kind=kind, **{name: noise.astype(f"int{width}") for name, noise in found.items()})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from encoded_batches import BATCHES
 from generators import DTYPES
 from reference import Decoded
 from reference_sequence import Sequence
+from reference_table import Table
 
 LEVELS = ("fast", "balanced", "small")
 
@@ -39,11 +40,40 @@ def test_encoded_batches(name: str, level: str) -> None:
 # ---- what of the document's tables occurs ----
 
 
-def _sequences(decoded: Decoded) -> Iterator[Sequence]:
-    for stream in decoded.streams:
-        for block in stream.blocks:
-            for table in block.tables.values():
-                yield from (s for column in table.columns for s in column.sequences())
+def _all(sequences: Iterable[Sequence]) -> Iterator[Sequence]:
+    """Give sequences, and those inside of them."""
+    for s in sequences:
+        yield s
+        yield from _all([*s.inner, *(inner for inner in s.contexts if inner is not None)])
+
+
+def _of_table(table: Table) -> Iterator[Any]:
+    """Give what a table uses."""
+    yield from (("codec", codec) for codec, _ in table.parts)
+    yield "parts", min(len(table.parts), 2)
+    for column in table.columns:
+        yield "dtype", column.dtype
+        yield "mask", all(column.mask), any(column.mask)
+        if column.held is not None:
+            yield "held", column.dtype
+        yield from (found for s in column.sequences() for found in _of_sequence(s))
+        yield from (("code width", s.code_width) for s in _all(column.sequences()) if s.layout == 5)
+
+
+def _of_sequence(s: Sequence) -> Iterator[Any]:
+    """Give what an outer sequence uses."""
+    yield "sequence", s.width, s.transform, s.layout
+    yield "scale", s.transform, s.scale > 1
+    roles = ("escapes",) if s.layout == 2 else ("run values", "run lengths")
+    yield from ((role, inner.layout) for role, inner in zip(roles, s.inner, strict=False))
+    yield from (("context", inner.layout if inner else None) for inner in s.contexts)
+    if s.layout == 2:
+        yield "with escapes", bool(s.inner)
+    if s.layout == 6:
+        own, before = s.class_counts
+        yield "split", "by kind", own > 1
+        yield "split", "by the kind before", before > 1
+        yield "split", "by thresholds", bool(s.thresholds)
 
 
 @pytest.fixture(scope="module")
@@ -52,30 +82,26 @@ def used() -> Counter[Any]:
     found: Counter[Any] = Counter()
     for name in BATCHES:
         for level in LEVELS:
-            decoded = _encoded(name, level)
-            for stream in decoded.streams:
+            for stream in _encoded(name, level).streams:
                 for block in stream.blocks:
                     for table in block.tables.values():
-                        found.update(("codec", codec) for codec, _ in table.parts)
-                        found["parts", min(len(table.parts), 2)] += 1
-                        found.update(("dtype", column.dtype) for column in table.columns)
-                        found.update(("mask", all(c.mask), any(c.mask)) for c in table.columns)
-            for s in _sequences(decoded):
-                found["sequence", s.width, s.transform, s.layout] += 1
-                found["scale", s.transform, s.scale > 1] += 1
-                roles = ("escapes",) if s.layout == 2 else ("run values", "run lengths")
-                found.update((role, inner.layout) for role, inner in zip(roles, s.inner, strict=False))
-                if s.layout == 2:
-                    found["with escapes", bool(s.inner)] += 1
+                        found.update(_of_table(table))
     return found
 
 
-# What the encoder never finds the shortest; the hand-made vectors hold it. Second differences in runs are shorter
-# under another transform, a token of a byte is the byte, and a dictionary of bytes saves nothing on second differences.
-NEVER_CHOSEN = {(width, 2, 4) for width in (8, 16, 32, 64)} | {
-    (8, t, layout) for t in range(3) for layout in (2, 3)
+# What the encoder never finds the shortest; the hand-made vectors hold it.
+WIDTHS = (8, 16, 32, 64)
+NEVER_CHOSEN = {
+    # second differences in runs are shorter under another transform
+    *((width, 2, 4) for width in WIDTHS),
+    # a token of a byte is the byte, and a dictionary of bytes saves nothing
+    *((8, t, layout) for t in range(4) for layout in (2, 3)),
+    # clocks have 64 bits, and their steps gather in bins
+    *((width, 3, layout) for width in WIDTHS for layout in range(7) if (width, layout) != (64, 5)),
+    # values that the kind tells apart are split as steps, if they are
+    *((width, 0, 6) for width in (16, 32, 64)),
 }
-CELLS = [(w, t, layout) for w in (8, 16, 32, 64) for t in range(3) for layout in range(5)]
+CELLS = [(w, t, layout) for w in WIDTHS for t in range(4) for layout in range(7)]
 
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell not in NEVER_CHOSEN], ids=str)
@@ -87,13 +113,21 @@ def test_every_encoding_occurs(used: Counter[Any], cell: tuple[int, int, int]) -
 @pytest.mark.parametrize(
     "what",
     [
-        *[("escapes", layout) for layout in (0, 1, 3)],
-        # neighbouring runs differ, so their values are never constant; and a block holds too few runs for
-        # their lengths to be shorter as tokens
-        *[("run values", layout) for layout in (1, 3)],
-        *[("run lengths", layout) for layout in (0, 1)],
+        *[("escapes", layout) for layout in (0, 1, 3, 5)],
+        # neighbouring runs differ, so their values are never constant
+        *[("run values", layout) for layout in (1, 3, 5)],
+        # and lengths are shorter in bins than as tokens
+        *[("run lengths", layout) for layout in (0, 1, 5)],
+        *[("context", layout) for layout in (None, 0, 1, 3, 5)],
+        *[
+            ("split", by, used)
+            for by in ("by kind", "by the kind before", "by thresholds")
+            for used in (False, True)
+        ],
+        *[("code width", width) for width in (1, 2, 4, 8)],
+        *[("held", f"int{width}") for width in WIDTHS],
         *[("dtype", dtype) for dtype in DTYPES],
-        *[("scale", transform, above_one) for transform in (1, 2) for above_one in (False, True)],
+        *[("scale", transform, above_one) for transform in (1, 2, 3) for above_one in (False, True)],
         ("with escapes", True),
         ("with escapes", False),
         ("codec", 0),
@@ -104,5 +138,5 @@ def test_every_encoding_occurs(used: Counter[Any], cell: tuple[int, int, int]) -
     ids=str,
 )
 def test_everything_else_of_a_table_occurs(used: Counter[Any], what: tuple[Any, ...]) -> None:
-    """Inner sequences, dtypes, scales, codecs, shared and own parts, full, partial and empty masks."""
+    """Inner sequences, splits, held codes, dtypes, scales, codecs, shared and own parts, masks."""
     assert used[what]
