@@ -327,3 +327,15 @@ def test_closing_at_any_moment():
     finally:
         sys.setswitchinterval(before)
     assert wrong == []
+
+
+@POSIX
+def test_a_flush_forces_full_blocks_too():
+    read_end, write_end = os.pipe()  # which cannot be forced, so that the attempt is seen
+    with os.fdopen(read_end, "rb"), os.fdopen(write_end, "wb") as sink:
+        writer = Writer(sink, block_events=50, fsync=True)
+        writer.write(session(50))
+        with pytest.raises(WriteFailedError):
+            writer.flush()
+        with pytest.raises(WriteFailedError):
+            writer.close()

@@ -27,6 +27,7 @@ class Output:
         self._owned = owned
         self._fsync = fsync
         self._written = 0
+        self._synced = 0
         self._start = 0
 
     def is_at_path(self) -> bool:
@@ -61,12 +62,13 @@ class Output:
 
     def sync(self) -> None:
         """Force what was written to the device, if the Writer was asked to."""
-        if not self._fsync:
+        if not self._fsync or self._synced == self._written:
             return
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise self._failure(error) from error
+        self._synced = self._written
 
     def _failure(self, error: Exception) -> WriteFailedError:
         number = getattr(error, "errno", None)

@@ -294,11 +294,9 @@ class Sealer:
             self._entries_weight = 0
 
     def _seal_all(self) -> None:
-        wrote = bool(self._pending or self._entries)
         if self._pending:
             self._seal(self._pending_events)
         self._write_entries()
         # An append may have come between a hand-over and this, and its wake been dealt with before.
         self._deadline = time.monotonic() + self._seal_after_s if self._recorded() else None
-        if wrote:
-            self._output.sync()
+        self._output.sync()
