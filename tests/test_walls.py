@@ -27,7 +27,7 @@ LAYERS = (
     ("schema",),
     ("batch",),
     ("entries",),
-    ("_codec", "_recorder", "inputs", "outputs", "sample", "version"),
+    ("_codec", "_recorder", "inputs", "outputs", "parallel", "sample", "version"),
     ("cpu", "framing", "compression", "messages"),
     ("levels", "wire"),
     ("parts", "block"),

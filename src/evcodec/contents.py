@@ -9,12 +9,14 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from .batch import EventBatch
 from .block import Block
 from .entries import Entry
 from .errors import CorruptDataError, EvcodecError, InvalidArgumentError
 from .framing import RecordType
 from .inputs import BytesInput, FileInput, PipeInput
 from .locate import Locator, RecordPlace, read_record
+from .parallel import Crew
 from .scan import Problem, StreamRecord, StreamScanner
 from .select import Filter
 from .wire import Header, unpack_entries
@@ -125,6 +127,16 @@ class FileContents(_Guard):
                 yield place.position, block
         self._locator.raise_damage()
 
+    def decoded(
+        self, chosen: Filter, decode: Callable[[Block], EventBatch], crew: Crew
+    ) -> Iterator[EventBatch]:
+        """Yield what ``decode`` makes of each block that may match, in order, then raise as `blocks` does."""
+        for place, job in crew.in_order(lambda place: decode(self._block_at(place)), self._matching(chosen)):
+            batch = self.guarded(place.position, job.take)
+            if batch is not None:
+                yield batch
+        self._locator.raise_damage()
+
     def _block_at(self, place: RecordPlace) -> Block:
         record = read_record(self._source, place)
         block = Block(record.payload, f"byte {place.position}: block", self._max_block_bytes)
@@ -215,6 +227,17 @@ class PipeContents(_Guard):
                     self._summary.kinds.update(block.kinds)
                     self._summary.columns.update(dict.fromkeys(block.dtypes.items()))
                     yield record.position, block
+
+    def decoded(
+        self, chosen: Filter, decode: Callable[[Block], EventBatch], crew: Crew
+    ) -> Iterator[EventBatch]:
+        """Yield what ``decode`` makes of each block as it comes. It is not held back until others have come, so
+        the crew has nothing to do.
+        """
+        for position, block in self.blocks(chosen):
+            batch = self.guarded(position, decode, block)
+            if batch is not None:
+                yield batch
 
     def entries(self, type_bits: int) -> Iterator[Entry]:
         """Yield the entries that have come so far."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from .block import Block, Columns
 from .compression import Effort
@@ -13,6 +15,7 @@ from .framing import RecordType, pack_record
 from .index import Index, pack_index
 from .levels import Level
 from .limits import MAX_BLOCK_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS, MAX_RECORD_ELEMENTS
+from .parallel import Crew, Job
 from .schema import ColumnGroup
 from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, pack_header, unpack_entries
 
@@ -44,10 +47,18 @@ class StreamEmitter:
     level : Level
     header : Header
         Written at once.
+    crew : Crew, optional
+        Encodes blocks; its threads get ahead of what is written, so ``settle`` comes before a flush. A crew
+        belongs to one emitter at a time.
     """
 
-    def __init__(self, write: Callable[[bytes], object], level: Level, header: Header) -> None:
+    def __init__(
+        self, write: Callable[[bytes], object], level: Level, header: Header, crew: Crew | None = None
+    ) -> None:
         self._write = write
+        self._crew = crew or Crew()
+        # What to do, in order, when the job beside it is done.
+        self._waiting: deque[tuple[Job[bytes] | None, Callable[..., None]]] = deque()
         self._level = level
         self._sequence = 0
         self._bytes = 0
@@ -57,7 +68,7 @@ class StreamEmitter:
 
     @property
     def events(self) -> int:
-        """Events written so far."""
+        """Events written so far; ``settle`` comes first."""
         return sum(self._index.kinds.values())
 
     def _emit(self, record_type: int, payload: bytes) -> tuple[int, int]:
@@ -78,12 +89,36 @@ class StreamEmitter:
         pieces = min(-(-size // MAX_BLOCK_BYTES), events) or 1
         for piece in range(pieces):
             start, stop = events * piece // pieces, events * (piece + 1) // pieces
-            self.encoded_block(
-                encode_block({name: values[start:stop] for name, values in columns.items()}, self._level)
-            )
+            part = {name: values[start:stop] for name, values in columns.items()}
+            self._put(self._write_block, self._crew.start(encode_block, part, self._level))
 
     def encoded_block(self, payload: bytes) -> None:
         """Write a block that has been encoded."""
+        self._put(partial(self._write_block, payload))
+
+    def _put(self, action: Callable[..., None], job: Job[bytes] | None = None) -> None:
+        """Have something written behind what was put before, with what the job gives."""
+        self._waiting.append((job, action))
+        while self._waiting and (self._crew.is_full or self._is_ready(self._waiting[0][0])):
+            self._write_first()
+
+    @staticmethod
+    def _is_ready(job: Job[bytes] | None) -> bool:
+        return job is None or job.is_done()
+
+    def _write_first(self) -> None:
+        job, action = self._waiting.popleft()
+        if job is None:
+            action()
+        else:
+            action(job.take())
+
+    def settle(self) -> None:
+        """Return when all that was put has been written."""
+        while self._waiting:
+            self._write_first()
+
+    def _write_block(self, payload: bytes) -> None:
         block = Block(payload, "block to be written")
         self._index.add_block((*self._emit(RecordType.BLOCK, payload), RecordType.BLOCK), block)
         self._bound_index()
@@ -120,11 +155,15 @@ class StreamEmitter:
         self._entries_payload(pack_entries(group, pending.packed, _ENTRIES_EFFORTS), pending.types)
 
     def _entries_payload(self, payload: bytes, types: list[int]) -> None:
+        self._put(partial(self._write_entries, payload, types))
+
+    def _write_entries(self, payload: bytes, types: list[int]) -> None:
         self._index.add_entries((*self._emit(RecordType.ENTRIES, payload), RecordType.ENTRIES), types)
         self._bound_index()
 
     def end(self) -> None:
         """Write INDEX, where it is worth it, and END."""
+        self.settle()
         distance = 0
         if self._indexable and self._index.rows and self._sequence > _MIN_INDEXED_RECORDS:
             offset, _ = self._emit(RecordType.INDEX, pack_index(self._index, self._level))

@@ -11,6 +11,7 @@ from .batch import EventBatch, check_batch
 from .emitter import StreamEmitter
 from .levels import level_of
 from .limits import DEFAULT_BLOCK_EVENTS
+from .parallel import Crew, check_threads
 from .version import __version__
 from .wire import Header, pack_header
 
@@ -31,6 +32,7 @@ def encode(
     level: str = "balanced",
     metadata: Mapping[str, Any] | None = None,
     governance: Mapping[str, Any] | None = None,
+    threads: int = 1,
 ) -> bytes:
     """Return a whole stream that holds the events of a batch.
 
@@ -40,6 +42,8 @@ def encode(
     level : {"fast", "balanced", "small"}
     metadata, governance : mapping, optional
         As in `Writer`.
+    threads : int
+        Threads that encode blocks, beside the caller's own, when more than 1. The stream is the same.
 
     Raises
     ------
@@ -49,12 +53,16 @@ def encode(
     chosen = level_of(level)
     check_batch(batch)
     records: list[bytes] = []
-    emitter = StreamEmitter(records.append, chosen, header_of(metadata, governance))
-    if batch.columns:
-        for start in range(0, max(len(batch), 1), DEFAULT_BLOCK_EVENTS):
-            piece = batch[start : start + DEFAULT_BLOCK_EVENTS]
-            emitter.block(
-                {name: np.require(values, requirements=("C", "A")) for name, values in piece.columns.items()}
-            )
-    emitter.end()
+    with Crew(check_threads(threads)) as crew:
+        emitter = StreamEmitter(records.append, chosen, header_of(metadata, governance), crew)
+        if batch.columns:
+            for start in range(0, max(len(batch), 1), DEFAULT_BLOCK_EVENTS):
+                piece = batch[start : start + DEFAULT_BLOCK_EVENTS]
+                emitter.block(
+                    {
+                        name: np.require(values, requirements=("C", "A"))
+                        for name, values in piece.columns.items()
+                    }
+                )
+        emitter.end()
     return b"".join(records)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+import weakref
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from .batch import EventBatch
+from .block import Block
 from .contents import FileContents, PipeContents
 from .entries import Anchor, Context, Entry, Gap, Marker, Payload, Source, UnknownEntry, VideoAnchor
-from .errors import InvalidArgumentError
+from .errors import EvcodecError, InvalidArgumentError
 from .framing import RecordType
 from .inputs import PipeInput, open_input
 from .limits import DEFAULT_BLOCK_BYTES
+from .parallel import Crew, Job, check_threads
 from .scan import Problem
 from .schema import STANDARD_COLUMNS, common_dtype
 from .select import Filter, Gatherer, as_int, decode_matching, make_filter, shared_dtype, unknown_columns
@@ -50,6 +55,9 @@ class Reader:
         it in ``problems``.
     max_block_bytes : int
         Most bytes that the columns of one block may take in memory; a block that would take more is refused.
+    threads : int
+        Threads that decode blocks, beside the caller's own, when more than 1. They live as long as a call of
+        ``read``, or an iterator of ``batches``. What is read, and what is raised when, is the same.
 
     Raises
     ------
@@ -62,19 +70,27 @@ class Reader:
 
     Notes
     -----
-    Memory is bounded by the block, not by the stream, except in ``read``. On a path or on bytes several
+    Memory is bounded by the block, not by the stream, except in ``read``; with several threads up to two
+    blocks for each of them are in memory at once. On a path or on bytes several
     threads may call the methods of one Reader; on a pipe one thread at a time may. ``len``, ``start``,
     ``stop``, ``kinds``, ``columns`` and ``blocks`` need an end, so they raise InvalidArgumentError on a
     pipe that has not been read to its end.
     """
 
     def __init__(
-        self, source: Any, *, on_error: str = "raise", max_block_bytes: int = DEFAULT_BLOCK_BYTES
+        self,
+        source: Any,
+        *,
+        on_error: str = "raise",
+        max_block_bytes: int = DEFAULT_BLOCK_BYTES,
+        threads: int = 1,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise InvalidArgumentError(f"on_error: found {on_error!r}, allowed: 'raise', 'skip'")
         if as_int("max_block_bytes", max_block_bytes) < 1:
             raise InvalidArgumentError(f"max_block_bytes: found {max_block_bytes}, allowed: 1 or more")
+        self._threads = check_threads(threads)
+        self._crews: weakref.WeakSet[Crew] = weakref.WeakSet()
         self._input = open_input(source)
         try:
             self._contents = self._open(on_error == "skip", max_block_bytes)
@@ -96,8 +112,17 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Close the file, if the Reader opened it. A second call does nothing."""
+        """End the threads, and close the file if the Reader opened it. A second call does nothing."""
+        for crew in list(self._crews):
+            crew.close()
         self._input.close()
+
+    def _crew(self) -> Crew:
+        crew = Crew(self._threads)
+        if self._threads > 1:
+            self._crews.add(crew)
+            _crews.add(crew)
+        return crew
 
     # ---- what the stream says of itself ----
 
@@ -270,9 +295,27 @@ class Reader:
             At damage, unless it is skipped.
         """
         chosen = make_filter(columns, kinds, start, stop)
+        if self._threads > 1 and isinstance(self._contents, FileContents):
+            # One thread meets what is wrong again, and deals with it in order.
+            with suppress(EvcodecError):
+                return self._read_together(chosen)
         gathered = Gatherer(chosen, self._contents.expected_events(chosen))
         for position, block in self._contents.blocks(chosen):
             self._contents.guarded(position, gathered.add, block)
+        return gathered.finish(self._contents.columns())
+
+    def _read_together(self, chosen: Filter) -> EventBatch:
+        """Read with several threads; raise an EvcodecError if a block cannot be decoded, damage skipped or not."""
+        gathered = Gatherer(chosen, self._contents.expected_events(chosen))
+        waiting: deque[tuple[Block, Job[EventBatch | None]]] = deque()
+        with self._crew() as crew:
+            for _, block in self._contents.blocks(chosen):
+                while waiting and (crew.is_full or gathered.must_wait(block)):
+                    begun, job = waiting.popleft()
+                    gathered.end(begun, job.take())
+                waiting.append((block, crew.start(gathered.begin(block))))
+            for begun, job in waiting:
+                gathered.end(begun, job.take())
         return gathered.finish(self._contents.columns())
 
     def batches(
@@ -305,12 +348,16 @@ class Reader:
     def _batches(self, chosen: Filter) -> Iterator[EventBatch]:
         at_once = isinstance(self._contents, FileContents)
         dtypes = self._known_dtypes(chosen) if at_once else {}
-        for position, block in self._contents.blocks(chosen):
+
+        def decode(block: Block) -> EventBatch:
             if not at_once:
                 dtypes.update((name, dtype) for name, dtype in block.dtypes.items() if name not in dtypes)
-            batch = self._contents.guarded(position, decode_matching, block, chosen, dtypes)
-            if batch is not None and len(batch):
-                yield batch
+            return decode_matching(block, chosen, dtypes)
+
+        with self._crew() as crew:
+            for batch in self._contents.decoded(chosen, decode, crew):
+                if len(batch):
+                    yield batch
         if not at_once:
             self._known_dtypes(chosen)
 
@@ -331,17 +378,32 @@ class Reader:
         return dtypes
 
 
-def decode(data: Any) -> EventBatch:
+# What has threads: in a child after a fork it has none.
+_crews: weakref.WeakSet[Crew] = weakref.WeakSet()
+
+
+def _abandon_crews() -> None:
+    for crew in list(_crews):
+        crew.is_abandoned = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_crews)
+
+
+def decode(data: Any, threads: int = 1) -> EventBatch:
     """Return all events of a stream in memory.
 
     Parameters
     ----------
     data : bytes-like
+    threads : int
+        As in `Reader`.
 
     Raises
     ------
     CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError, InvalidArgumentError
         As in `Reader.read`.
     """
-    with Reader(data) as reader:
+    with Reader(data, threads=threads) as reader:
         return reader.read()

@@ -17,6 +17,7 @@ from .emitter import StreamEmitter
 from .framing import Record, RecordType
 from .levels import Level
 from .locate import Locator, SeekableInput, read_record
+from .parallel import Crew
 
 
 class _Merger:
@@ -77,6 +78,7 @@ def rewrite(
     level: Level,
     block_events: int,
     reencode: bool,
+    threads: int = 1,
     progress: Callable[[int], object] | None = None,
 ) -> int:
     """Write all streams of a sound input anew and return the number of events.
@@ -91,6 +93,8 @@ def rewrite(
         Blocks of fewer events are joined to blocks of this many.
     reencode : bool
         Encode large blocks anew too, instead of copying them as they are.
+    threads : int
+        Threads that encode blocks, beside the caller's own, when more than 1.
     progress : callable, optional
         Called with the number of bytes of the source that each step has dealt with.
 
@@ -102,16 +106,17 @@ def rewrite(
     locator = Locator(source, skip_damage=False)
     locator.raise_damage()
     events = 0
-    for number, header in enumerate(locator.headers):
-        emitter = StreamEmitter(write, level, header)
-        merger = _Merger(emitter, block_events, reencode)
-        for place in (place for place in locator.places() if place.stream == number):
-            merger.add(read_record(source, place))
-            if progress is not None:
-                progress(place.size)
-        merger.flush()
-        emitter.end()
-        events += emitter.events
+    with Crew(threads) as crew:
+        for number, header in enumerate(locator.headers):
+            emitter = StreamEmitter(write, level, header, crew)
+            merger = _Merger(emitter, block_events, reencode)
+            for place in (place for place in locator.places() if place.stream == number):
+                merger.add(read_record(source, place))
+                if progress is not None:
+                    progress(place.size)
+            merger.flush()
+            emitter.end()
+            events += emitter.events
     return events
 
 

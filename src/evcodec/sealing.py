@@ -20,6 +20,7 @@ from .emitter import StreamEmitter
 from .entries import Entry
 from .errors import EvcodecError, WriteFailedError
 from .outputs import Output
+from .parallel import Crew
 
 # What is sealed after this share of the flush interval has the rest of it to be encoded and written.
 _SEAL_SHARE = 0.8
@@ -73,6 +74,8 @@ class Sealer:
     output : Output
     emitter : StreamEmitter
         Writes to ``output``; used by this thread only from now on.
+    crew : Crew
+        What encodes for the emitter; closed when the stream has ended.
     block_events : int
         Events of a full block.
     flush_interval_s : float
@@ -95,6 +98,7 @@ class Sealer:
         self,
         output: Output,
         emitter: StreamEmitter,
+        crew: Crew,
         *,
         block_events: int,
         flush_interval_s: float,
@@ -105,6 +109,7 @@ class Sealer:
     ) -> None:
         self._output = output
         self._emitter = emitter
+        self._crew = crew
         self._block_events = block_events
         self._seal_after_s = flush_interval_s * _SEAL_SHARE
         self._queue_events = queue_events
@@ -185,6 +190,8 @@ class Sealer:
             self._fail(error)
         except Exception as error:  # a recorder must hear of whatever ended its writing
             self._fail(error)
+        finally:
+            self._crew.close()
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, WriteFailedError):
@@ -297,6 +304,7 @@ class Sealer:
         if self._pending:
             self._seal(self._pending_events)
         self._write_entries()
+        self._emitter.settle()
         # An append may have come between a hand-over and this, and its wake been dealt with before.
         self._deadline = time.monotonic() + self._seal_after_s if self._recorded() else None
         self._output.sync()

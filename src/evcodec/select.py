@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,59 +149,76 @@ def decode_matching(block: Block, chosen: Filter, dtypes: Mapping[str, np.dtype]
 
 
 class Gatherer:
-    """Puts the events of blocks into one array a column, decoding in place where it can."""
+    """Puts the events of blocks into one array a column, decoding in place where it can.
+
+    `add` takes one block after the other. To decode several at once, `begin` each in order unless `must_wait`,
+    run the calls on any thread, and `end` each in order. After an error of a call that did not come from `add`
+    the Gatherer is of no use.
+    """
 
     def __init__(self, chosen: Filter, capacity: int) -> None:
         self._chosen = chosen
         self._capacity = capacity
         self._length = 0
+        self._rows_begun = 0  # behind the length: given to blocks that are being decoded in place
+        self._unplaced = 0  # blocks that are being decoded, of which so many events match as will be seen
         self._arrays: dict[str, np.ndarray] = {}
         self._known: set[str] = set()
         self._zeroed: set[str] = set()
 
     def add(self, block: Block) -> None:
         """Add the matching events of a block."""
-        chosen = self._chosen
-        self._known.update(block.dtypes)
-        for name in chosen.columns_of(block):
-            self._prepare(name, block)
-        if not block.events:
-            return
-        if chosen.passes_whole(block) and self._length + block.events <= self._capacity:
-            self._decode_in_place(block)
-        else:
-            batch = decode_matching(block, chosen, {})
-            self._reserve(self._length + len(batch))
-            for name, array in self._arrays.items():
-                array[self._length : self._length + len(batch)] = batch.columns.get(name, 0)
-            self._length += len(batch)
-
-    def _decode_in_place(self, block: Block) -> None:
-        stop = self._length + block.events
-        names = self._chosen.columns_of(block)
-        out = {
-            name: self._arrays[name][self._length : stop]
-            for name in names
-            if self._arrays[name].dtype == block.dtypes[name]
-        }
         try:
-            decoded = block.decode(names, out, self._zeroed)
-        except EvcodecError:
-            for name in self._zeroed & out.keys():  # the next block relies on finding zeros here
-                self._arrays[name][self._length : stop] = 0
-            raise
-        for name, array in decoded.items():
-            if name not in out:
-                self._arrays[name][self._length : stop] = array
-        for name in self._arrays.keys() - self._zeroed - set(names):
-            self._arrays[name][self._length : stop] = 0
-        self._length = stop
+            self.end(block, self.begin(block)())
+        finally:
+            self._rows_begun = self._unplaced = 0
+
+    def must_wait(self, block: Block) -> bool:
+        """Tell whether all that began must end before this block begins: its rows are not known, or arrays that
+        are written to would be replaced.
+        """
+        if self._unplaced and self._goes_in_place(block):
+            return True
+        return any(
+            name in self._arrays and self._arrays[name].dtype != block.dtypes[name]
+            for name in self._chosen.columns_of(block)
+        )
+
+    def begin(self, block: Block) -> Callable[[], EventBatch | None]:
+        """Return the call that decodes a block; it shares nothing that changes with those of other blocks."""
+        names = self._chosen.columns_of(block)
+        self._known.update(block.dtypes)
+        for name in names:
+            self._prepare(name, block)
+        if not self._goes_in_place(block):
+            self._unplaced += 1
+            return partial(decode_matching, block, self._chosen, {})
+        start = self._length + self._rows_begun
+        self._rows_begun += block.events
+        rows = {name: array[start : start + block.events] for name, array in self._arrays.items()}
+        return partial(_decode_into, rows, block, names, self._zeroed.copy())
+
+    def end(self, block: Block, batch: EventBatch | None) -> None:
+        """Take what the call of a block returned; `begin` and `end` come in the same order."""
+        if batch is None:
+            self._length += block.events
+            self._rows_begun -= block.events
+            return
+        self._unplaced -= 1
+        self._reserve(self._length + len(batch))
+        for name, array in self._arrays.items():
+            array[self._length : self._length + len(batch)] = batch.columns.get(name, 0)
+        self._length += len(batch)
+
+    def _goes_in_place(self, block: Block) -> bool:
+        stop = self._length + self._rows_begun + block.events
+        return block.events > 0 and stop <= self._capacity and self._chosen.passes_whole(block)
 
     def _prepare(self, name: str, block: Block) -> None:
         """Have an array for a column that holds the block's dtype."""
         array = self._arrays.get(name)
         dtype = block.dtypes[name]
-        if array is None and (self._length or not block.is_dense(name)):
+        if array is None and (self._length or self._rows_begun or not block.is_dense(name)):
             # Memory that the operating system gives as zeros costs nothing until it is written to.
             self._arrays[name] = np.zeros(self._capacity, dtype)
             self._zeroed.add(name)
@@ -237,3 +255,19 @@ class Gatherer:
             for name, array in sorted(self._arrays.items(), key=lambda item: column_order(item[0]))
         }
         return _with_missing(self._chosen, arrays, length, {})
+
+
+def _decode_into(rows: dict[str, np.ndarray], block: Block, names: list[str], zeroed: set[str]) -> None:
+    """Decode columns of a block into the rows of each column that are its own; those that it lacks become zero."""
+    out = {name: rows[name] for name in names if rows[name].dtype == block.dtypes[name]}
+    try:
+        decoded = block.decode(names, out, zeroed)
+    except EvcodecError:
+        for name in zeroed & out.keys():  # the next block relies on finding zeros here
+            rows[name][:] = 0
+        raise
+    for name, array in decoded.items():
+        if name not in out:
+            rows[name][:] = array
+    for name in rows.keys() - zeroed - set(names):
+        rows[name][:] = 0

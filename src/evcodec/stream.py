@@ -18,6 +18,7 @@ from .index import Index, unpack_index
 from .inputs import PipeInput, open_input
 from .levels import level_of
 from .limits import DEFAULT_BLOCK_EVENTS
+from .parallel import check_threads
 from .rewrite import replacing, rewrite
 from .scan import Problem, StreamRecord, StreamScanner
 from .wire import unpack_entries
@@ -275,6 +276,7 @@ def compact(
     *,
     level: str = "small",
     block_events: int = DEFAULT_BLOCK_EVENTS,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> int:
     """Encode a sound stream anew, small blocks joined, and return the number of events.
@@ -287,6 +289,8 @@ def compact(
     level : {"fast", "balanced", "small"}
     block_events : int
         Events of a full block.
+    threads : int
+        Threads that encode blocks, beside the caller's own, when more than 1. The stream is the same.
     progress : callable, optional
         As in `verify`.
 
@@ -300,13 +304,20 @@ def compact(
         The source cannot be read, or the target cannot be written.
     """
     chosen = level_of(level)
+    check_threads(threads)
     taken = open_input(source)
     try:
         if isinstance(taken, PipeInput):
             raise InvalidArgumentError(f"{taken.name}: found a pipe, allowed: a path, bytes, a seekable file")
         with replacing(Path(target)) as file:
             return rewrite(
-                taken, file.write, level=chosen, block_events=block_events, reencode=True, progress=progress
+                taken,
+                file.write,
+                level=chosen,
+                block_events=block_events,
+                reencode=True,
+                threads=threads,
+                progress=progress,
             )
     finally:
         taken.close()

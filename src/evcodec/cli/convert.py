@@ -43,6 +43,7 @@ from .options import (
     level_option,
     reading,
     selection_options,
+    threads_option,
 )
 from .outcome import Outcome, convert_each, show_summary
 from .report import problems_of, repair_hint
@@ -78,6 +79,7 @@ fails does not stop the others; the exit status is 1 then.""",
 )
 @click.argument("paths", nargs=-1, required=True, metavar="SRC… [DST]")
 @level_option("balanced")
+@threads_option
 @click.option(
     "--format",
     "format_name",
@@ -88,7 +90,13 @@ fails does not stop the others; the exit status is 1 then.""",
 @force_option
 @json_option
 def import_command(
-    paths: tuple[str, ...], level: str, format_name: str | None, salvage: bool, force: bool, as_json: bool
+    paths: tuple[str, ...],
+    level: str,
+    threads: int,
+    format_name: str | None,
+    salvage: bool,
+    force: bool,
+    as_json: bool,
 ) -> int:
     """Turn recordings of other programs into evcodec streams.
 
@@ -110,7 +118,7 @@ def import_command(
     ]
 
     def convert(outcome: Outcome, advance: Callable[[int, int], None]) -> None:
-        _import_one(outcome, level, format_name, salvage, advance)
+        _import_one(outcome, level, threads, format_name, salvage, advance)
 
     status = convert_each(outcomes, convert, "import", as_json)
     if not as_json and outcomes:
@@ -140,7 +148,12 @@ def _recordings(items: list[Input], format_name: str | None) -> tuple[list[Input
 
 
 def _import_one(
-    outcome: Outcome, level: str, format_name: str | None, salvage: bool, advance: Callable[[int, int], None]
+    outcome: Outcome,
+    level: str,
+    threads: int,
+    format_name: str | None,
+    salvage: bool,
+    advance: Callable[[int, int], None],
 ) -> None:
     with opened_input(outcome.source) as file, open_session(file, format_name) as session:
         outcome.format = session.format
@@ -152,7 +165,9 @@ def _import_one(
 
         with whole_output(outcome.target, make_folders=True) as output:
             # The output cannot be seen before it is whole, so there is nothing to flush in time.
-            with Writer(output, level=level, metadata=session.metadata, flush_interval_s=3_600.0) as writer:
+            with Writer(
+                output, level=level, metadata=session.metadata, flush_interval_s=3_600.0, threads=threads
+            ) as writer:
                 try:
                     write_session(session, writer, count)
                 except (EvcodecError, OSError) as error:
@@ -195,6 +210,7 @@ Every integer is kept exactly. A column that only some events have is 0 elsewher
 )
 @selection_options
 @damage_option
+@threads_option
 @force_option
 @json_option
 def export_command(
@@ -206,6 +222,7 @@ def export_command(
     start: Any,
     stop: Any,
     skip_damage: bool,
+    threads: int,
     force: bool,
     as_json: bool,
 ) -> int:
@@ -237,7 +254,7 @@ def export_command(
 
     def convert(outcome: Outcome, advance: Callable[[int, int], None]) -> None:
         try:
-            with reading(outcome.source, skip_damage=skip_damage) as reader:
+            with reading(outcome.source, skip_damage=skip_damage, threads=threads) as reader:
                 with whole_output(outcome.target, make_folders=True) as output:
                     outcome.events = export(
                         reader, output, chosen, entries=entries, **wanted.arguments(reader)

@@ -24,7 +24,7 @@ from .files import (
     size_of,
     streams,
 )
-from .options import force_option, json_option, level_option
+from .options import force_option, json_option, level_option, threads_option
 from .report import about, report_error
 from .terminal import aside, counted, error_text, human_bytes, printable, progress, say, say_error, say_json
 
@@ -153,9 +153,10 @@ Examples:
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @level_option("small")
+@threads_option
 @force_option
 @json_option
-def compact_command(source: str, target: str, level: str, force: bool, as_json: bool) -> int:
+def compact_command(source: str, target: str, level: str, threads: int, force: bool, as_json: bool) -> int:
     """Merge the small blocks of IN and compress them again into OUT; every event and entry stays as it is.
 
     IN is left as it is. - is stdin or stdout.
@@ -167,7 +168,7 @@ def compact_command(source: str, target: str, level: str, force: bool, as_json: 
             seekable_input(source) as file,
             output_path(target) as path,
         ):
-            events = compact(file, path, level=level, progress=advance)
+            events = compact(file, path, level=level, threads=threads, progress=advance)
             after = size_of(path) or 0
             # Taken from what was read: stdin has a size too when it is a file.
             before = file.seek(0, os.SEEK_END)

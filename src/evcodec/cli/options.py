@@ -165,6 +165,17 @@ def level_option(default: str) -> Callable[[_Command], _Command]:
     )
 
 
+def threads_option(command: _Command) -> _Command:
+    """Add ``--threads``."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="How many threads encode or decode blocks; the result is the same.",
+    )(command)
+
+
 def damage_option(command: _Command) -> _Command:
     """Add ``--skip-damage``."""
     return click.option(
@@ -175,12 +186,15 @@ def damage_option(command: _Command) -> _Command:
 
 
 @contextmanager
-def reading(path: str, *, skip_damage: bool = False, as_it_comes: bool = False) -> Iterator[Reader]:
+def reading(
+    path: str, *, skip_damage: bool = False, as_it_comes: bool = False, threads: int = 1
+) -> Iterator[Reader]:
     """Open a stream, raising at damage or stepping over it.
 
     A pipe is read to its end first, since most commands need to know what a stream holds before they begin;
     with ``as_it_comes`` it is not.
     """
     opened = opened_input if as_it_comes else seekable_input
-    with opened(path) as file, Reader(file, on_error="skip" if skip_damage else "raise") as reader:
+    on_error = "skip" if skip_damage else "raise"
+    with opened(path) as file, Reader(file, on_error=on_error, threads=threads) as reader:
         yield reader
