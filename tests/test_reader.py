@@ -310,3 +310,28 @@ def test_column_bytes_add_up():
     assert set(sizes) == {"t", "kind", "x", "y", "code", "dx", "dy", "(records)"}
     assert sum(sizes.values()) == pytest.approx(len(data))
     assert sizes["t"] > sizes["dx"] == 0
+
+
+@pytest.mark.parametrize("read", [Reader.read, lambda reader: list(reader.batches())])
+def test_a_closed_reader_lets_bytes_go_and_reads_nothing(read):
+    data = bytearray(evcodec.encode(session(100)))
+    reader = Reader(data)
+    assert len(reader.read()) == 100
+    reader.close()
+    data.clear()  # which nobody's view forbids
+    with pytest.raises(InvalidArgumentError, match="closed Reader"):
+        read(reader)
+
+
+def test_a_small_stream_is_read_from_a_file_once(tmp_path):
+    class Counting(io.BytesIO):
+        reads = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            self.reads += 1
+            return super().read(size)
+
+    file = Counting(evcodec.encode(session(3_000)))
+    with Reader(file) as reader:
+        assert_same(reader.read(), session(3_000))
+    assert file.reads == 3  # head and body of the last record, then all

@@ -12,7 +12,7 @@ import numpy as np
 from .batch import EventBatch
 from .block import Block
 from .entries import Entry
-from .errors import CorruptDataError, EvcodecError, InvalidArgumentError
+from .errors import EvcodecError, InvalidArgumentError
 from .framing import RecordType
 from .inputs import BytesInput, FileInput, PipeInput
 from .locate import Locator, RecordPlace, read_record
@@ -81,8 +81,7 @@ class FileContents(_Guard):
         super().__init__(skip_damage)
         self.name = source.name
         self._source = source
-        self._max_block_bytes = max_block_bytes
-        self._locator = Locator(source, skip_damage)
+        self._locator = Locator(source, skip_damage, max_block_bytes)
         self.headers = self._locator.headers
 
     def problems(self) -> list[Problem]:
@@ -122,7 +121,7 @@ class FileContents(_Guard):
     def blocks(self, chosen: Filter) -> Iterator[tuple[int, Block]]:
         """Yield position and block of each that may match, then raise for damage that ended the walk."""
         for place in self._matching(chosen):
-            block = self.guarded(place.position, self._block_at, place)
+            block = self.guarded(place.position, self._locator.block, place)
             if block is not None:
                 yield place.position, block
         self._locator.raise_damage()
@@ -131,21 +130,13 @@ class FileContents(_Guard):
         self, chosen: Filter, decode: Callable[[Block], EventBatch], crew: Crew
     ) -> Iterator[EventBatch]:
         """Yield what ``decode`` makes of each block that may match, in order, then raise as `blocks` does."""
-        for place, job in crew.in_order(lambda place: decode(self._block_at(place)), self._matching(chosen)):
+        for place, job in crew.in_order(
+            lambda place: decode(self._locator.block(place)), self._matching(chosen)
+        ):
             batch = self.guarded(place.position, job.take)
             if batch is not None:
                 yield batch
         self._locator.raise_damage()
-
-    def _block_at(self, place: RecordPlace) -> Block:
-        record = read_record(self._source, place)
-        block = Block(record.payload, f"byte {place.position}: block", self._max_block_bytes)
-        if (block.events, block.t_min, block.t_max) != (place.events, place.t_min, place.t_max):
-            raise CorruptDataError(
-                f"byte {place.position}: block: found {block.events} events, "
-                f"allowed by the index: {place.events}, at the same times"
-            )
-        return block
 
     def entries(self, type_bits: int) -> Iterator[Entry]:
         """Yield the entries of records that may have one of these types, then raise as `blocks` does."""
@@ -160,6 +151,10 @@ class FileContents(_Guard):
     def size(self) -> int:
         """Return the bytes of the data."""
         return self._source.size()
+
+    def release(self) -> None:
+        """Let go of what was kept of the source, before it is closed."""
+        self._locator.release()
 
 
 class PipeContents(_Guard):
@@ -205,6 +200,9 @@ class PipeContents(_Guard):
     def expected_events(self, chosen: Filter) -> int:
         """Return 0: nobody knows."""
         return 0
+
+    def release(self) -> None:
+        """Do nothing: nothing is kept."""
 
     def _scan(self, source: PipeInput) -> Iterator[StreamRecord]:
         while piece := source.read_piece():

@@ -37,6 +37,9 @@ class RecordType(IntEnum):
     END = 5
 
 
+_KNOWN_TYPES = frozenset(map(int, RecordType))
+
+
 class RecordHead(NamedTuple):
     """The first 16 bytes of a record, checked."""
 
@@ -89,7 +92,7 @@ def parse_head(data: memoryview, offset: int, position: int) -> RecordHead | Non
         raise CorruptDataError(
             f"byte {position}: reserved flags of a record: found {flags & RESERVED_FLAGS:#x}, allowed: 0"
         )
-    if record_type < FIRST_ANCILLARY and record_type not in RecordType.__members__.values():
+    if record_type < FIRST_ANCILLARY and record_type not in _KNOWN_TYPES:
         raise UnsupportedVersionError(
             f"byte {position}: record type: found {record_type}, allowed in this version: 1 to 5, 128 to 255"
         )

@@ -13,10 +13,14 @@ from .errors import CorruptDataError, EvcodecError, TruncatedDataError
 from .framing import HEAD_BYTES, TAIL_BYTES, Record, RecordType, check_record, parse_head
 from .index import Index, unpack_index
 from .inputs import BytesInput, FileInput
+from .limits import DEFAULT_BLOCK_BYTES
 from .scan import Problem, StreamScanner
 from .wire import END_PAYLOAD_BYTES, End, Header, unpack_end, unpack_entries, unpack_header
 
 END_RECORD_BYTES = HEAD_BYTES + END_PAYLOAD_BYTES + TAIL_BYTES
+_ONLY_AT_AN_END = (RecordType.HEADER, RecordType.INDEX, RecordType.END)
+# A stream without an index that is no longer is read at once, and the blocks of the first one are kept.
+_SMALL_STREAM_BYTES = 2**16
 
 SeekableInput = BytesInput | FileInput
 
@@ -34,16 +38,6 @@ class RecordPlace(NamedTuple):
     kinds: int
 
 
-def read_whole(source: SeekableInput, position: int) -> Record:
-    """Return the record at a position, checked; raise an EvcodecError if there is none."""
-    left = source.size() - position
-    head = parse_head(source.read_at(position, min(HEAD_BYTES, max(left, 0))), 0, position)
-    if head is None:
-        raise TruncatedDataError(f"byte {position}: record: found {left} bytes, needed {HEAD_BYTES}")
-    data = source.read_at(position, head.record_bytes)
-    return Record(head.type, head.sequence, position, check_record(data, position))
-
-
 def read_record(source: SeekableInput, place: RecordPlace) -> Record:
     """Return the record at a place; raise CorruptDataError if it is not what the index says."""
     data = source.read_at(place.position, place.size)
@@ -53,6 +47,37 @@ def read_record(source: SeekableInput, place: RecordPlace) -> Record:
             f"byte {place.position}: record: found another type or size than the index states"
         )
     return Record(head.type, head.sequence, place.position, check_record(data, place.position))
+
+
+class _Records:
+    """Records of an input at their positions."""
+
+    def __init__(self, source: SeekableInput) -> None:
+        self._source = source
+        self.size = source.size()
+        self._held_start = 0
+        self._held = memoryview(b"")
+
+    def hold(self, start: int, stop: int) -> None:
+        """Read these bytes at once, for the records among them."""
+        self._held_start = start
+        self._held = self._source.read_at(start, stop - start)
+
+    def at(self, position: int) -> Record:
+        """Return the record at a position, checked; raise an EvcodecError if there is none."""
+        head = parse_head(self._bytes(position, min(HEAD_BYTES, max(self.size - position, 0))), 0, position)
+        if head is None:
+            raise TruncatedDataError(
+                f"byte {position}: record: found {self.size - position} bytes, needed {HEAD_BYTES}"
+            )
+        data = self._bytes(position, head.record_bytes)
+        return Record(head.type, head.sequence, position, check_record(data, position))
+
+    def _bytes(self, position: int, size: int) -> memoryview:
+        start = position - self._held_start
+        if 0 <= start <= len(self._held) - size:
+            return self._held[start : start + size]
+        return self._source.read_at(position, size)
 
 
 class _Stream(NamedTuple):
@@ -68,15 +93,20 @@ class Locator:
     first. Data that does not end so is walked from its first byte, which reads all of it once.
     """
 
-    def __init__(self, source: SeekableInput, skip_damage: bool) -> None:
+    def __init__(
+        self, source: SeekableInput, skip_damage: bool, max_block_bytes: int = DEFAULT_BLOCK_BYTES
+    ) -> None:
         self._source = source
         self._skip_damage = skip_damage
+        self._max_block_bytes = max_block_bytes
         self._damage: EvcodecError | None = None
         self._problems: list[Problem] = []
         self._streams: list[_Stream] = []
-        self._sound_bytes = source.size()
+        self._blocks: dict[int, Block] = {}
+        records = _Records(source)
+        self._sound_bytes = records.size
         try:
-            self._streams = self._from_indexes()
+            self._streams = self._from_indexes(records)
         except EvcodecError:
             # Whatever is wrong with an accelerator: the records themselves decide.
             self._walk()
@@ -125,60 +155,82 @@ class Locator:
         """Return name and dtype of all columns."""
         return dict.fromkeys(key for stream in self._streams for key in stream.contents.columns)
 
+    def block(self, place: RecordPlace) -> Block:
+        """Return the block at a place; raise an EvcodecError if it is none, or not what the index says."""
+        known = self._blocks.get(place.position)
+        if known is not None:
+            return known
+        record = read_record(self._source, place)
+        block = Block(record.payload, f"byte {place.position}: block", self._max_block_bytes)
+        if (block.events, block.t_min, block.t_max) != (place.events, place.t_min, place.t_max):
+            raise CorruptDataError(
+                f"byte {place.position}: block: found {block.events} events, "
+                f"allowed by the index: {place.events}, at the same times"
+            )
+        return block
+
+    def release(self) -> None:
+        """Let go of what was kept of the source."""
+        self._blocks.clear()
+
     # ---- by index ----
 
-    def _from_indexes(self) -> list[_Stream]:
+    def _from_indexes(self, records: _Records) -> list[_Stream]:
         """Return all streams, read from the end of the data backwards; raise an EvcodecError if that is not
         possible.
         """
         streams: list[_Stream] = []
-        stop = self._source.size()
+        stop = records.size
         while stop > 0 or not streams:
-            end = self._read_end(stop)
-            position = stop - end.stream_bytes
-            record = read_whole(self._source, position)
-            if record.type != RecordType.HEADER or record.sequence != 0:
+            last = self._read_end(records, stop)
+            end = unpack_end(last.payload, f"byte {last.position}")
+            if not END_RECORD_BYTES < end.stream_bytes <= stop:
                 raise CorruptDataError(
-                    f"byte {position}: start of a stream: found record type {record.type}, allowed: a header"
+                    f"byte {last.position}: length of the stream: found {end.stream_bytes}, allowed: up to {stop}"
                 )
-            header = unpack_header(record.payload, f"byte {position}")
-            streams.append(_Stream(position, header, self._read_index(record, stop, end)))
-            stop = position
+            if not end.index_distance and end.stream_bytes <= _SMALL_STREAM_BYTES:
+                records.hold(stop - end.stream_bytes, stop)
+            first = records.at(stop - end.stream_bytes)
+            if first.type != RecordType.HEADER or first.sequence != 0:
+                raise CorruptDataError(
+                    f"byte {first.position}: start of a stream: found record type {first.type}, "
+                    "allowed: a header"
+                )
+            header = unpack_header(first.payload, f"byte {first.position}")
+            contents = (
+                self._read_index(records, first, last, end)
+                if end.index_distance
+                else self._short_index(records, first, last)
+            )
+            streams.append(_Stream(first.position, header, contents))
+            stop = first.position
         return streams[::-1]
 
-    def _read_end(self, stop: int) -> End:
+    def _read_end(self, records: _Records, stop: int) -> Record:
         position = stop - END_RECORD_BYTES
         if position < 0:
             raise TruncatedDataError(f"byte {stop}: stream: found no end record before it")
-        record = read_whole(self._source, position)
+        record = records.at(position)
         if record.type != RecordType.END:
             raise CorruptDataError(
                 f"byte {position}: record type: found {record.type}, allowed: an end record"
             )
-        end = unpack_end(record.payload, f"byte {position}")
-        if not END_RECORD_BYTES < end.stream_bytes <= stop:
-            raise CorruptDataError(
-                f"byte {position}: length of the stream: found {end.stream_bytes}, allowed: up to {stop}"
-            )
-        return end
+        return record
 
-    def _read_index(self, header: Record, stop: int, end: End) -> Index:
-        position = header.position
-        end_position = stop - END_RECORD_BYTES
-        if not end.index_distance:
-            return self._short_index(position, stop)
-        if end.index_distance > end_position - position:
+    def _read_index(self, records: _Records, first: Record, last: Record, end: End) -> Index:
+        position = first.position
+        if end.index_distance > last.position - position:
             raise CorruptDataError(
-                f"byte {end_position}: distance to the index: found {end.index_distance}, "
-                f"allowed: up to {end_position - position}"
+                f"byte {last.position}: distance to the index: found {end.index_distance}, "
+                f"allowed: up to {last.position - position}"
             )
-        record = read_whole(self._source, end_position - end.index_distance)
-        if record.type != RecordType.INDEX or record.end != end_position:
+        record = records.at(last.position - end.index_distance)
+        if record.type != RecordType.INDEX or record.end != last.position:
             raise CorruptDataError(
                 f"byte {record.position}: record type: found {record.type}, allowed: an index before the end"
             )
         index = unpack_index(record.payload, record.position - position, f"byte {record.position}")
-        before = header.record_bytes
+        before = first.record_bytes
         without_others = record.sequence == len(index.rows) + 1
         for row in index.rows:
             if (
@@ -204,21 +256,26 @@ class Locator:
             )
         return index
 
-    def _short_index(self, position: int, stop: int) -> Index:
-        """Return the index of a stream that has none, by walking it."""
-        scanner = StreamScanner()
-        walk = _Walk()
-        at = position
-        while at < stop:
-            size = min(2**20, stop - at)
-            for stream, record in scanner.feed(self._source.read_at(at, size)):
-                walk.add(stream, record._replace(position=record.position + position))
-            at += size
-        for stream, record in scanner.finish():
-            walk.add(stream, record._replace(position=record.position + position))
-        if len(walk.indexes) != 1:
-            raise CorruptDataError(f"byte {position}: stream: found {len(walk.indexes)} headers, allowed: 1")
-        return walk.indexes[0]
+    def _short_index(self, records: _Records, first: Record, last: Record) -> Index:
+        """Return the index of a stream that has none, by reading it; keep its blocks while they are few."""
+        index = Index()
+        position, sequence = first.end, 1
+        while position < last.position:
+            record = records.at(position)
+            if record.sequence != sequence or record.type in _ONLY_AT_AN_END:
+                raise CorruptDataError(
+                    f"byte {position}: record type {record.type}: found with sequence number {record.sequence} "
+                    f"inside of a stream, allowed: {sequence}"
+                )
+            block = _add(index, first.position, record, self._max_block_bytes)
+            if block is not None and first.position == 0 and last.end <= _SMALL_STREAM_BYTES:
+                self._blocks[position] = block
+            position, sequence = record.end, sequence + 1
+        if position != last.position or last.sequence != sequence:
+            raise CorruptDataError(
+                f"byte {last.position}: end record: found sequence number {last.sequence}, allowed: {sequence}"
+            )
+        return index
 
     # ---- by walking ----
 
@@ -272,11 +329,19 @@ class _Walk:
         if stream == len(self.indexes):
             self.indexes.append(Index())
             self._starts.append(record.position)
-        index = self.indexes[stream]
-        place = (record.position - self._starts[stream], record.record_bytes, record.type)
-        where = f"byte {record.position}"
-        if record.type == RecordType.BLOCK:
-            block = Block(record.payload, f"{where}: block")
-            index.add_block(place, block)
-        elif record.type == RecordType.ENTRIES:
-            index.add_entries(place, [type_number(entry) for entry in unpack_entries(record.payload, where)])
+        _add(self.indexes[stream], self._starts[stream], record)
+
+
+def _add(
+    index: Index, start: int, record: Record, max_block_bytes: int = DEFAULT_BLOCK_BYTES
+) -> Block | None:
+    """Add a record to the index of the stream that starts at ``start``; return it if it is a block."""
+    place = (record.position - start, record.record_bytes, record.type)
+    where = f"byte {record.position}"
+    if record.type == RecordType.BLOCK:
+        block = Block(record.payload, f"{where}: block", max_block_bytes)
+        index.add_block(place, block)
+        return block
+    if record.type == RecordType.ENTRIES:
+        index.add_entries(place, [type_number(entry) for entry in unpack_entries(record.payload, where)])
+    return None

@@ -115,6 +115,7 @@ class Reader:
         """End the threads, and close the file if the Reader opened it. A second call does nothing."""
         for crew in list(self._crews):
             crew.close()
+        self._contents.release()
         self._input.close()
 
     def _crew(self) -> Crew:
