@@ -464,7 +464,8 @@ cdef class Table:
         if <size_t>to.view.len != self.rows.rows * size or <size_t>to.view.itemsize != size:
             raise ValueError(f"column {column}: out has {to.view.len} bytes, needed: {self.rows.rows * size}")
         if chosen.stored < self.rows.rows and not zeroed:
-            memset(to.view.buf, 0, to.view.len)
+            with nogil:
+                memset(to.view.buf, 0, to.view.len)
         if not chosen.stored:
             return
         cdef const uint8_t *starts[255]

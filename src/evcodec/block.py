@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ._codec import (
 )
 from .errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
 from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
-from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, column_order
+from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, in_column_order
 from .wire import pack_varint, unpack_varint
 
 Columns = Mapping[str, np.ndarray]
@@ -78,17 +78,19 @@ def read_column_head(data: memoryview, at: int, where: str) -> tuple[str, np.dty
     return name, dtype, group, at
 
 
-def _decompress(table: Table, columns: Collection[int], where: str) -> list[bytes | None]:
-    """Return the parts that the columns need, None for those that they do not, or that are stored as they
-    are.
-    """
-    needed = {part for column in columns for part, length in table.streams_of(column) if length}
+def _decompress(table: Table, needed: Collection[int], where: str) -> list[bytes | None]:
+    """Return the needed parts, None for others and for those that are stored as they are."""
     return [
         compression.decompress(codec, table.part_bytes(part), raw, f"{where}, part {part}")
-        if part in needed and codec != compression.STORED
+        if codec != compression.STORED and part in needed
         else None
         for part, (codec, raw, _) in enumerate(table.parts)
     ]
+
+
+def _parts_of(table: Table, columns: Iterable[int]) -> set[int]:
+    """Return the parts that columns of a table have streams in."""
+    return {part for at in columns for part, length in table.streams_of(at) if length}
 
 
 class Block:
@@ -127,7 +129,7 @@ class Block:
         self.dtypes: dict[str, np.dtype] = {}
         self.groups: dict[str, int] = {}
         self.encrypted_groups: list[int] = []
-        self._places: dict[str, tuple[Table, int]] = {}
+        self._places: dict[str, tuple[int, int]] = {}  # number of the table, and of the column in it
         self._tables: list[Table] = []
         for group, storage, offset, length in self._head.sections:
             if storage:
@@ -140,9 +142,9 @@ class Block:
                 _STANDARD_DTYPES,
                 f"{where}, group {group}",
             )
-            self._tables.append(table)
             self._add_columns(table, group)
-        self.dtypes = {name: self.dtypes[name] for name in sorted(self.dtypes, key=column_order)}
+            self._tables.append(table)
+        self.dtypes = {name: self.dtypes[name] for name in in_column_order(self.dtypes)}
         self._check_head()
 
     def _check_head(self) -> None:
@@ -163,8 +165,8 @@ class Block:
             raise CorruptDataError(
                 f"{self._where}: kinds: found {list(self.kinds)} without a kind column, allowed: only kind 0"
             )
-        for name, (table, at) in list(self._places.items()):
-            if table.needs_kinds(at):
+        for name, (number, at) in list(self._places.items()):
+            if self._tables[number].needs_kinds(at):
                 del self._places[name], self.dtypes[name], self.groups[name]
 
     def _add_columns(self, table: Table, group: int) -> None:
@@ -187,12 +189,12 @@ class Block:
                 raise CorruptDataError(f"{self._where}: t: found {INTEGER_DTYPES[dtype]}, allowed: int64")
             self.dtypes[name] = INTEGER_DTYPES[dtype]
             self.groups[name] = group
-            self._places[name] = (table, at)
+            self._places[name] = len(self._tables), at
 
     def is_dense(self, name: str) -> bool:
         """Tell whether every event has its own value of a column; the others of a sparse one are 0."""
-        table, at = self._places[name]
-        return bool(table.columns[at][4] == self.events)
+        number, at = self._places[name]
+        return bool(self._tables[number].columns[at][4] == self.events)
 
     def decode(
         self, names: Collection[str], out: Columns | None = None, zeroed: Collection[str] = ()
@@ -214,49 +216,51 @@ class Block:
         LimitExceededError
             The columns would take more than ``max_bytes``.
         """
-        wanted = dict.fromkeys(names)
-        parts = {
-            (id(table), part): table.parts[part][1]
-            for table, at in map(self._places.__getitem__, wanted)
-            for part, _ in table.streams_of(at)
-        }
-        needed = sum(self.dtypes[name].itemsize for name in wanted) * self.events + sum(parts.values())
+        chosen: list[dict[str, int]] = [{} for _ in self._tables]
+        # The kinds place the rows of all other columns, so they come first.
+        for name in ("kind", *names) if "kind" in names else names:
+            number, at = self._places[name]
+            chosen[number][name] = at
+        parts = [
+            _parts_of(table, columns.values()) for table, columns in zip(self._tables, chosen, strict=True)
+        ]
+        needed = sum(self.dtypes[name].itemsize for columns in chosen for name in columns) * self.events
+        needed += sum(
+            table.parts[part][1] for table, taken in zip(self._tables, parts, strict=True) for part in taken
+        )
         if needed > self._max_bytes:
             raise LimitExceededError(
                 f"{self._where}: decoded columns and their parts: found {needed} bytes, allowed: {self._max_bytes}"
             )
         arrays: dict[str, np.ndarray] = {}
-        for table in self._tables:
-            # The kinds place the rows of all other columns, so they come first.
-            mine = sorted(
-                (name for name in wanted if self._places[name][0] is table), key=lambda name: name != "kind"
-            )
-            self._decode_from(table, mine, arrays, out or {}, zeroed)
-        return {name: arrays[name] for name in wanted}
+        for table, columns, taken in zip(self._tables, chosen, parts, strict=True):
+            if columns:
+                self._decode_from(table, columns, taken, arrays, out or {}, zeroed)
+        return {name: arrays[name] for name in names}
 
     def _decode_from(
         self,
         table: Table,
-        names: list[str],
+        columns: dict[str, int],
+        needed: set[int],
         arrays: dict[str, np.ndarray],
         out: Columns,
         zeroed: Collection[str],
     ) -> None:
-        places = [self._places[name][1] for name in names]
-        placed = any(map(table.needs_kinds, places))
-        if placed and "kind" not in arrays and "kind" not in names:
-            known = "kind" in self.dtypes  # else all events are of kind 0
-            arrays["kind"] = self.decode(("kind",))["kind"] if known else np.zeros(self.events, np.uint8)
-        parts = _decompress(table, places, self._where)
-        for name, at in zip(names, places, strict=True):
+        parts = _decompress(table, needed, self._where)
+        for name, at in columns.items():
+            if name != "kind" and "kind" not in arrays and table.needs_kinds(at):
+                known = "kind" in self.dtypes  # else all events are of kind 0
+                arrays["kind"] = self.decode(("kind",))["kind"] if known else np.zeros(self.events, np.uint8)
             array = out.get(name)
             clear = name in zeroed
             if array is None:
-                clear = not self.is_dense(name)
+                clear = table.columns[at][4] != self.events
                 array = (np.zeros if clear else np.empty)(self.events, self.dtypes[name])
             table.decode(at, parts, arrays.get("kind"), array, clear)
             arrays[name] = array
-            self._check(name, array)
+            if name in ("kind", "t"):
+                self._check(name, array)
 
     def _check(self, name: str, array: np.ndarray) -> None:
         """Check what the head says of a column against the column."""
@@ -276,7 +280,8 @@ class Block:
         them before compression.
         """
         sizes: dict[str, float] = {}
-        for name, (table, at) in self._places.items():
+        for name, (number, at) in self._places.items():
+            table = self._tables[number]
             sizes[name] = sum(
                 table.parts[part][2] * length / table.parts[part][1]
                 for part, length in table.streams_of(at)
@@ -295,7 +300,7 @@ def decode_index_table(body: memoryview, rows: int, dtypes: bytes, where: str) -
     if found != allowed:
         raise CorruptDataError(f"{where}: columns of the index: found {found}, allowed: {allowed}")
     arrays = [np.empty(rows, INTEGER_DTYPES[dtype]) for dtype in dtypes]
-    parts = _decompress(table, range(len(arrays)), where)
+    parts = _decompress(table, _parts_of(table, range(len(arrays))), where)
     for at, array in enumerate(arrays):
         table.decode(at, parts, None, array)
     return arrays

@@ -76,14 +76,14 @@ def parse_head(data: memoryview, offset: int, position: int) -> RecordHead | Non
     LimitExceededError
         The payload is longer than the format allows.
     """
-    available = data[offset : offset + HEAD_BYTES]
-    if available[:4] != MARKER[: len(available)]:
-        found = bytes(available[:4]).hex(" ")
-        raise CorruptDataError(f"byte {position}: record marker: found {found}, allowed: {MARKER.hex(' ')}")
-    if len(available) < HEAD_BYTES:
+    found = data[offset : offset + len(MARKER)]
+    if found != MARKER[: len(found)]:
+        shown = bytes(found).hex(" ")
+        raise CorruptDataError(f"byte {position}: record marker: found {shown}, allowed: {MARKER.hex(' ')}")
+    if len(data) - offset < HEAD_BYTES:
         return None
-    _, record_type, flags, length, sequence, checksum = _HEAD.unpack(available)
-    expected = crc_hqx(available[:14], 0)
+    _, record_type, flags, length, sequence, checksum = _HEAD.unpack_from(data, offset)
+    expected = crc_hqx(data[offset : offset + 14], 0)
     if checksum != expected:
         raise CorruptDataError(
             f"byte {position}: checksum of a record head: found {checksum:#06x}, allowed: {expected:#06x}"

@@ -113,8 +113,9 @@ class Reader:
 
     def close(self) -> None:
         """End the threads, and close the file if the Reader opened it. A second call does nothing."""
-        for crew in list(self._crews):
-            crew.close()
+        if self._threads > 1:
+            for crew in list(self._crews):
+                crew.close()
         self._contents.release()
         self._input.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
@@ -110,10 +111,19 @@ INTEGER_DTYPES: tuple[np.dtype, ...] = tuple(
 )
 
 
-def column_order(name: str) -> int:
-    """Return what to sort columns by: their number; named ones stay as they stand, behind them."""
-    standard = STANDARD_COLUMNS.get(name)
-    return standard.id if standard else len(STANDARD_COLUMNS) + 1
+class _Orders(dict[str, int]):
+    """Numbers by name, and one behind them for any other name."""
+
+    def __missing__(self, name: str) -> int:
+        return len(STANDARD_COLUMNS) + 1
+
+
+_ORDERS = _Orders((name, column.id) for name, column in STANDARD_COLUMNS.items())
+
+
+def in_column_order(names: Iterable[str]) -> list[str]:
+    """Return names of columns by their number; named ones stay as they stand, behind them."""
+    return sorted(names, key=_ORDERS.__getitem__)
 
 
 def kind_name(kind: int) -> str:

@@ -12,7 +12,7 @@ from .batch import EventBatch
 from .block import Block
 from .errors import EvcodecError, InvalidArgumentError, UnsupportedVersionError
 from .index import kind_bits
-from .schema import STANDARD_COLUMNS, ColumnGroup, column_order, common_dtype
+from .schema import STANDARD_COLUMNS, ColumnGroup, common_dtype, in_column_order
 
 
 class Filter(NamedTuple):
@@ -248,13 +248,13 @@ class Gatherer:
         if missing := unknown_columns(self._chosen, self._known):
             known = sorted({*STANDARD_COLUMNS, *self._known})
             raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(known)}")
-        length = self._length
-        arrays = {
-            # A few events out of many must not keep the memory of all.
-            name: array[:length] if 2 * length >= len(array) else array[:length].copy()
-            for name, array in sorted(self._arrays.items(), key=lambda item: column_order(item[0]))
-        }
-        return _with_missing(self._chosen, arrays, length, {})
+        arrays = {name: self._arrays[name] for name in in_column_order(self._arrays)}
+        for name, array in arrays.items():
+            if self._length < len(array):
+                # A few events out of many must not keep the memory of all.
+                few = 2 * self._length < len(array)
+                arrays[name] = array[: self._length].copy() if few else array[: self._length]
+        return _with_missing(self._chosen, arrays, self._length, {})
 
 
 def _decode_into(rows: dict[str, np.ndarray], block: Block, names: list[str], zeroed: set[str]) -> None:
