@@ -58,18 +58,17 @@ class _Records:
         self._held_start = 0
         self._held = memoryview(b"")
 
-    def hold(self, start: int, stop: int) -> None:
-        """Read these bytes at once, for the records among them."""
+    def hold(self, start: int, size: int) -> None:
+        """Read bytes at once, for the records among them."""
         self._held_start = start
-        self._held = self._source.read_at(start, stop - start)
+        self._held = self._source.read_at(start, size)
 
     def at(self, position: int) -> Record:
         """Return the record at a position, checked; raise an EvcodecError if there is none."""
-        head = parse_head(self._bytes(position, min(HEAD_BYTES, max(self.size - position, 0))), 0, position)
+        left = self.size - position
+        head = parse_head(self._bytes(position, min(HEAD_BYTES, max(left, 0))), 0, position)
         if head is None:
-            raise TruncatedDataError(
-                f"byte {position}: record: found {self.size - position} bytes, needed {HEAD_BYTES}"
-            )
+            raise TruncatedDataError(f"byte {position}: record: found {left} bytes, needed {HEAD_BYTES}")
         data = self._bytes(position, head.record_bytes)
         return Record(head.type, head.sequence, position, check_record(data, position))
 
@@ -189,7 +188,7 @@ class Locator:
                     f"byte {last.position}: length of the stream: found {end.stream_bytes}, allowed: up to {stop}"
                 )
             if not end.index_distance and end.stream_bytes <= _SMALL_STREAM_BYTES:
-                records.hold(stop - end.stream_bytes, stop)
+                records.hold(stop - end.stream_bytes, end.stream_bytes)
             first = records.at(stop - end.stream_bytes)
             if first.type != RecordType.HEADER or first.sequence != 0:
                 raise CorruptDataError(
@@ -210,6 +209,7 @@ class Locator:
         position = stop - END_RECORD_BYTES
         if position < 0:
             raise TruncatedDataError(f"byte {stop}: stream: found no end record before it")
+        records.hold(position, END_RECORD_BYTES)
         record = records.at(position)
         if record.type != RecordType.END:
             raise CorruptDataError(
@@ -257,7 +257,7 @@ class Locator:
         return index
 
     def _short_index(self, records: _Records, first: Record, last: Record) -> Index:
-        """Return the index of a stream that has none, by reading it; keep its blocks while they are few."""
+        """Return the index of a stream that has none, by reading it."""
         index = Index()
         position, sequence = first.end, 1
         while position < last.position:

@@ -90,7 +90,7 @@ class Reader:
         if as_int("max_block_bytes", max_block_bytes) < 1:
             raise InvalidArgumentError(f"max_block_bytes: found {max_block_bytes}, allowed: 1 or more")
         self._threads = check_threads(threads)
-        self._crews: weakref.WeakSet[Crew] = weakref.WeakSet()
+        self._crews: Collection[Crew] = weakref.WeakSet() if threads > 1 else ()
         self._input = open_input(source)
         try:
             self._contents = self._open(on_error == "skip", max_block_bytes)
@@ -113,15 +113,14 @@ class Reader:
 
     def close(self) -> None:
         """End the threads, and close the file if the Reader opened it. A second call does nothing."""
-        if self._threads > 1:
-            for crew in list(self._crews):
-                crew.close()
+        for crew in list(self._crews):
+            crew.close()
         self._contents.release()
         self._input.close()
 
     def _crew(self) -> Crew:
         crew = Crew(self._threads)
-        if self._threads > 1:
+        if isinstance(self._crews, weakref.WeakSet):
             self._crews.add(crew)
             _crews.add(crew)
         return crew

@@ -189,7 +189,9 @@ class Gatherer:
         names = self._chosen.columns_of(block)
         self._known.update(block.dtypes)
         for name in names:
-            self._prepare(name, block)
+            array = self._arrays.get(name)
+            if array is None or array.dtype != block.dtypes[name]:
+                self._prepare(name, array, block)
         if not self._goes_in_place(block):
             self._unplaced += 1
             return partial(decode_matching, block, self._chosen, {})
@@ -214,9 +216,8 @@ class Gatherer:
         stop = self._length + self._rows_begun + block.events
         return block.events > 0 and stop <= self._capacity and self._chosen.passes_whole(block)
 
-    def _prepare(self, name: str, block: Block) -> None:
-        """Have an array for a column that holds the block's dtype."""
-        array = self._arrays.get(name)
+    def _prepare(self, name: str, array: np.ndarray | None, block: Block) -> None:
+        """Have an array for a column that holds the block's dtype, instead of one that may not."""
         dtype = block.dtypes[name]
         if array is None and (self._length or self._rows_begun or not block.is_dense(name)):
             # Memory that the operating system gives as zeros costs nothing until it is written to.
@@ -224,7 +225,7 @@ class Gatherer:
             self._zeroed.add(name)
         elif array is None:
             self._arrays[name] = np.empty(self._capacity, dtype)
-        elif array.dtype != dtype:
+        else:
             self._arrays[name] = array.astype(shared_dtype(name, {array.dtype, dtype}), copy=False)
 
     def _reserve(self, length: int) -> None:
