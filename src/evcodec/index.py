@@ -66,7 +66,8 @@ class Index:
 
     def add_block(self, place: tuple[int, int, int], block: Block) -> None:
         """Add a block at (offset, size, type)."""
-        self.kinds.update(block.kinds)
+        for kind, count in block.kinds.items():
+            self.kinds[kind] += count
         for name, group in block.groups.items():
             self.columns.setdefault((name, block.dtypes[name]), group)
         self.rows.append(IndexRow.of_block(place, block))

@@ -13,18 +13,14 @@ from .levels import level_of
 from .limits import DEFAULT_BLOCK_EVENTS
 from .parallel import Crew, check_threads
 from .version import __version__
-from .wire import Header, pack_header
+from .wire import Header
 
 _WRITER_NAME = f"evcodec {__version__}"
 
 
 def header_of(metadata: Mapping[str, Any] | None, governance: Mapping[str, Any] | None) -> Header:
-    """Return a header; raise InvalidArgumentError for what it cannot carry."""
-    header = Header(
-        cast(dict[str, Any], metadata or {}), cast(dict[str, Any], governance or {}), _WRITER_NAME
-    )
-    pack_header(header)
-    return header
+    """Return the header that a stream of this version's gets; it may not be one that can be packed."""
+    return Header(cast(dict[str, Any], metadata or {}), cast(dict[str, Any], governance or {}), _WRITER_NAME)
 
 
 def encode(

@@ -239,13 +239,13 @@ class Gatherer:
 
     def finish(self, known_columns: Iterable[tuple[str, np.dtype]]) -> EventBatch:
         """Return what was gathered; columns of the stream that no block had which was asked for are zero."""
-        dtypes: dict[str, set[np.dtype]] = {}
+        lacking: dict[str, set[np.dtype]] = {}
         for name, dtype in known_columns:
-            dtypes.setdefault(name, set()).add(dtype)
-        self._known.update(dtypes)
-        for name in dtypes.keys() - self._arrays.keys():
-            if self._chosen.columns is None or name in self._chosen.columns:
-                self._arrays[name] = np.zeros(self._length, shared_dtype(name, dtypes[name]))
+            self._known.add(name)
+            if name not in self._arrays and (self._chosen.columns is None or name in self._chosen.columns):
+                lacking.setdefault(name, set()).add(dtype)
+        for name, dtypes in lacking.items():
+            self._arrays[name] = np.zeros(self._length, shared_dtype(name, dtypes))
         if missing := unknown_columns(self._chosen, self._known):
             known = sorted({*STANDARD_COLUMNS, *self._known})
             raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(known)}")

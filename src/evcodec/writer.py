@@ -31,7 +31,7 @@ from .resume import Resumed, resume
 from .rewrite import replacing, rewrite
 from .schema import common_dtype
 from .sealing import Sealer
-from .wire import Header, copied, pack_entry
+from .wire import Header, copied, pack_entry, pack_header
 
 DEFAULT_QUEUE_EVENTS = 2**20
 # All columns of single events may come to stand in one block, with t, kind and those that every event has.
@@ -122,6 +122,7 @@ class Writer(EntryMethods, EventRecorder):
             raise InvalidArgumentError(f"on_full: found {on_full!r}, allowed: 'block', 'drop'")
         self._threads = check_threads(threads)
         header = header_of(metadata, governance)
+        pack_header(header)  # raises for what it cannot carry, before anything is opened
         self._block_events = block_events
         self._drops = on_full == "drop"
         self._merge_on_close = merge_on_close
