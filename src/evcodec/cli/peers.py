@@ -1,4 +1,6 @@
-"""What the demonstration measures: each way of storing a batch, with how to write it and how to read it back."""
+"""Ways of storing a batch, each with how to write it and how to read it back: what the demonstration and the
+benchmarks compare.
+"""
 
 from __future__ import annotations
 
@@ -108,9 +110,9 @@ def calls(batch: EventBatch) -> list[Call]:
 def ways(batch: EventBatch, folder: str) -> tuple[list[Way], list[str]]:
     """Return all ways of storing ``batch`` that can be had here, and the names of those that cannot."""
     missing: list[str] = []
-    found = [_live(batch, os.path.join(folder, "live.evc"))]
+    found = [live(batch, os.path.join(folder, "live.evc"))]
     found.extend(_bulk(batch, level) for level in LEVELS)
-    for peer in (_json_lines, _msgpack_zstd, _parquet, _pco):
+    for peer in (json_lines, msgpack_rows, _parquet, pco):
         try:
             found.append(peer(batch))
         except ImportError as error:
@@ -118,7 +120,8 @@ def ways(batch: EventBatch, folder: str) -> tuple[list[Way], list[str]]:
     return found, missing
 
 
-def _live(batch: EventBatch, path: str) -> Way:
+def live(batch: EventBatch, path: str) -> Way:
+    """Return the way of a recorder: one call an event, into a file."""
     made = calls(batch)
 
     def write() -> str:
@@ -157,7 +160,8 @@ def _columns_of(names: list[str], rows: list[list[int]], batch: EventBatch) -> E
     return EventBatch(**columns)
 
 
-def _json_lines(batch: EventBatch) -> Way:
+def json_lines(batch: EventBatch) -> Way:
+    """Return the way of a JSON object a line."""
     names = list(batch.columns)
 
     def write() -> bytes:
@@ -175,10 +179,11 @@ def _json_lines(batch: EventBatch) -> Way:
     return Way("JSON lines", write, read)
 
 
-def _msgpack_zstd(batch: EventBatch) -> Way:
+def msgpack_rows(batch: EventBatch) -> Way:
+    """Return the way of a msgpack array an event, compressed by the 65,536."""
     names = list(batch.columns)
 
-    def write() -> list[tuple[int, int, bytes]]:
+    def write() -> bytes:
         pack = msgpack.Packer().pack
         parts = []
         for start, stop in _spans(len(batch)):
@@ -190,17 +195,17 @@ def _msgpack_zstd(batch: EventBatch) -> Way:
                 ]
             )
             parts.append((len(raw), *compress(raw, (Effort(3),))))
-        return parts
+        return bytes(pack(parts))
 
-    def read(parts: list[tuple[int, int, bytes]]) -> EventBatch:
+    def read(data: bytes) -> EventBatch:
         rows: list[list[int]] = []
-        for length, codec, data in parts:
+        for length, codec, part in msgpack.unpackb(data, strict_map_key=False):
             unpacker = msgpack.Unpacker(max_buffer_size=0)
-            unpacker.feed(decompress(codec, memoryview(data), length, "msgpack rows"))
+            unpacker.feed(decompress(codec, memoryview(part), length, "msgpack rows"))
             rows.extend(unpacker)
         return _columns_of(names, rows, batch)
 
-    return Way("msgpack rows + zstd 3", write, read, lambda parts: sum(len(data) for _, _, data in parts))
+    return Way("msgpack rows + zstd 3", write, read)
 
 
 def _parquet(batch: EventBatch) -> Way:
@@ -227,25 +232,29 @@ def _parquet(batch: EventBatch) -> Way:
     return Way("Parquet, delta + zstd", write, read)
 
 
-def _pco(batch: EventBatch) -> Way:
+def pco(batch: EventBatch, level: int = 8) -> Way:
+    """Return the way of pco, a column at a time."""
     from pcodec import ChunkConfig, standalone
 
-    config = ChunkConfig(compression_level=8)
-    # pco has no 8-bit integers.
-    wide = {np.dtype(np.uint8): np.uint16, np.dtype(np.int8): np.int16}
+    wide: dict[Any, Any] = {}
+    try:
+        config = ChunkConfig(compression_level=level, enable_8_bit=True)
+    except TypeError:  # an older one has no 8-bit integers
+        config = ChunkConfig(compression_level=level)
+        wide = {np.dtype(np.uint8): np.uint16, np.dtype(np.int8): np.int16}
 
-    def write() -> dict[str, bytes]:
+    def write() -> bytes:
         parts = {}
         for name, column in batch.columns.items():
             values = np.ascontiguousarray(column, dtype=wide.get(column.dtype, column.dtype))
             parts[name] = standalone.simple_compress(values, config)
-        return parts
+        return bytes(msgpack.packb(parts))
 
-    def read(parts: dict[str, bytes]) -> EventBatch:
+    def read(data: bytes) -> EventBatch:
         columns = {}
-        for name, data in parts.items():
-            values = standalone.simple_decompress(data)
-            columns[name] = values.astype(batch.columns[name].dtype)
+        for name, part in msgpack.unpackb(data).items():
+            values = standalone.simple_decompress(part)
+            columns[name] = values.astype(batch.columns[name].dtype, copy=False)
         return EventBatch(**columns)
 
-    return Way("pco level 8, by column", write, read, lambda parts: sum(map(len, parts.values())))
+    return Way(f"pco level {level}, by column", write, read)
