@@ -47,11 +47,11 @@ types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/stubtest --allowlist .ci/stubtest-allow.txt $(or $(STUBS),$(error no stubs found))
 
-bench: $(VENV)/.dev
-	$(VENV)/bin/python -m benchmarks.compare $(ARGS)
+bench: $(VENV)/.bench
+	$(VENV)/bin/python -m benchmarks $(ARGS)
 
-bench-quick: $(VENV)/.dev
-	$(VENV)/bin/python -m benchmarks.compare --rounds 1 --events 100000 $(ARGS)
+bench-quick: $(VENV)/.bench
+	$(VENV)/bin/python -m benchmarks --quick $(ARGS)
 
 # Instruction counts of the kernels beside the committed figures; `make instructions-update` writes these anew. Needs valgrind.
 instructions: | $(VENV)/pyvenv.cfg
@@ -76,7 +76,12 @@ $(VENV)/.test: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
 
 $(VENV)/.dev: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
 	$(PIP) install --editable '.[dev]'
-	@touch $@ $(VENV)/.test $(VENV)/.demo
+	@touch $@ $(VENV)/.test
+
+# The peers of the benchmarks are many and large: only the benchmarks need them.
+$(VENV)/.bench: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
+	$(PIP) install --editable '.[bench]'
+	@touch $@ $(VENV)/.demo
 
 # The suite on a build with AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of its own (Linux, GCC).
 SANITIZE_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
@@ -89,6 +94,6 @@ sanitize: | $(VENV)/pyvenv.cfg
 
 clean:
 	@for venv in $(VENV) $(VENV)-sanitize; do if test -f $$venv/pyvenv.cfg; then rm -rf $$venv; fi; done
-	rm -rf build dist wheelhouse src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist wheelhouse benchmarks/results .benchmarks src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src -name '*.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,30 +12,42 @@ from evcodec.sample import sample_session
 
 COLUMNS = ("t", "kind", "x", "y", "code", "dx", "dy")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "columns"
+SAMPLE = "sample"
 
 
-def load(path: Path, limit: int) -> EventBatch:
-    """Return the first ``limit`` events of a recording (``.npz`` of columns, or ``.evc``), the seven columns
-    all peers get.
-    """
-    if path.suffix == ".evc":
-        with Reader(path) as reader:
+def found(paths: list[Path]) -> list[str]:
+    """Return what to measure on: these files (``.npz`` of columns or ``.evc``), or the recordings at hand, or the sample."""
+    chosen = paths or (sorted(SHARED.glob("*.npz")) if SHARED.is_dir() else [])
+    return [str(path) for path in chosen] or [SAMPLE]
+
+
+def name_of(recording: str) -> str:
+    """Return the name that tables show."""
+    return Path(recording).stem
+
+
+def load(recording: str, limit: int) -> EventBatch:
+    """Return the first ``limit`` events of a recording, the seven columns that all peers get."""
+    if recording == SAMPLE:
+        batch = sample_session(limit)
+    elif recording.endswith(".evc"):
+        with Reader(recording) as reader:
             batch = reader.read(columns=COLUMNS)
     else:
-        with np.load(path) as arrays:
+        with np.load(recording) as arrays:
             batch = EventBatch(**{name: arrays[name] for name in COLUMNS})
-    return EventBatch(
-        **{name: np.ascontiguousarray(values[:limit]) for name, values in batch.columns.items()}
-    )
+    return EventBatch(**{name: np.ascontiguousarray(batch[name][:limit]) for name in COLUMNS})
 
 
-def recordings(paths: list[Path], limit: int) -> Iterator[tuple[str, EventBatch]]:
-    """Yield name and events of each recording; of the sample session where no path is given and no
-    recordings are at hand.
-    """
-    if not paths and SHARED.is_dir():
-        paths = sorted(SHARED.glob("*.npz"))
-    for path in paths:
-        yield path.stem, load(path, limit)
-    if not paths:
-        yield "sample", sample_session(events=min(limit, 500_000)).select(COLUMNS)
+def repeated(part: EventBatch, events: int) -> Iterator[EventBatch]:
+    """Yield ``events`` events: ``part`` over and over, each time later, its positions moved. Memory is that of two parts."""
+    span = int(part.t[-1]) - int(part.t[0]) + 1_000_000
+    made = turn = 0
+    while made < events:
+        columns = dict(part[: events - made].columns)
+        columns["t"] = columns["t"] + turn * span
+        columns["x"] = columns["x"] + turn % 97
+        batch = EventBatch(**columns)
+        yield batch
+        made += len(batch)
+        turn += 1
