@@ -16,8 +16,8 @@ EVENTS = 65_536
 ALL = 16
 
 # docs/format.md, 5.2. What is not named here goes by its number.
-TRANSFORMS = ("none", "delta", "delta2")
-LAYOUTS = ("constant", "planes", "dictionary", "tokens", "runs")
+TRANSFORMS = ("none", "delta", "delta2", "grid")
+LAYOUTS = ("constant", "planes", "dictionary", "tokens", "runs", "bins", "split")
 
 Encoding = tuple[bytearray, list[tuple[int, bytes, bool]]]
 

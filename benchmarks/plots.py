@@ -10,8 +10,9 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
-from benchmarks.bench_append import EDGES_NS
 from benchmarks.results import Results, geometric_mean
 
 _OURS, _PEERS = "#d9572b", "#3f6fa0"
@@ -24,6 +25,8 @@ _BARS = {
     "evcodec balanced": ("evcodec", _OURS),
     "evcodec small": ("evcodec, small", "#a83a14"),
 }
+# Not stored, or rows: far off the others, they are in the tables.
+_NOT_ON_FRONT = ("memcpy", "msgpack rows, zstd 3", "JSON lines", "JSON lines, zstd 3")
 _SHADES = ("#3f6fa0", "#b8b8b8", "#d9572b", "#e8976f", "#5a9e6f", "#8fa3b5", "#c9b458", "#444444")
 
 
@@ -65,36 +68,71 @@ def _front(results: Results, path: Path, attribute: str, word: str) -> bool:
     points = {}
     for way in results.ways():
         cells = [ways[way] for ways in results.cells.values()]
-        if way != "memcpy":
+        if way not in _NOT_ON_FRONT:
             size = geometric_mean(cell.bytes for cell in cells)
             points[way] = (size, geometric_mean(getattr(cell, attribute) for cell in cells) / 1e6)
     if not points:
         return False
-    figure, axes = plt.subplots(figsize=(8, 5))
+    figure, axes = plt.subplots(figsize=(8.4, 5.4))
     front = sorted(
         (size, rate)
         for size, rate in points.values()
         if not any(s <= size and r >= rate and (s, r) != (size, rate) for s, r in points.values())
     )
-    axes.plot(
+    axes.step(
         *zip(*front, strict=True),
-        color="#999999",
-        linewidth=1,
+        where="post",
+        color="#777777",
+        linewidth=1.2,
         linestyle="--",
         label="Pareto front",
-        zorder=1,
     )
-    for way, (size, rate) in points.items():
-        colour = _OURS if way.startswith("evcodec") else _PEERS
-        axes.scatter(size, rate, color=colour, s=22, zorder=2)
-        axes.annotate(way, (size, rate), (4, 3), textcoords="offset points", fontsize=7, color=colour)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_formatter(NullFormatter())
+    for way, (size, rate) in points.items():
+        axes.scatter(size, rate, color=_colour(way), s=22, zorder=2)
     axes.set_xlabel("bytes an event (geometric mean over the recordings, log scale): further left is smaller")
     axes.set_ylabel(f"{word}, million events a second (log scale)")
     axes.legend(frameon=False)
+    axes.margins(0.08, 0.08)
     _open(axes)
+    _label(figure, axes, points)
     return _save(figure, path)
+
+
+def _colour(way: str) -> str:
+    return _OURS if way.startswith("evcodec") else _PEERS
+
+
+def _label(figure: plt.Figure, axes: Axes, points: dict[str, tuple[float, float]]) -> None:
+    """Put each name beside its point, at the first place where it hides no other name."""
+    places = [axes.transData.transform(at) for at in points.values()]
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
+    for way, at in sorted(points.items(), key=lambda item: not item[0].startswith("evcodec")):
+        for rise in (3, -9, 12, -18, 21, -27, 30, -36, 39, -45, 48):
+            for side, align in ((6, "left"), (-6, "right")):
+                note = axes.annotate(
+                    way,
+                    at,
+                    (side, rise),
+                    textcoords="offset points",
+                    fontsize=7,
+                    ha=align,
+                    color=_colour(way),
+                )
+                box = note.get_window_extent(figure.canvas.get_renderer())
+                inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 + 60
+                if inside and not any(box.overlaps(other) for other in taken):
+                    break
+                note.remove()
+            else:
+                continue
+            taken.append(box)
+            break
 
 
 def _columns(results: Results, path: Path) -> bool:
@@ -136,7 +174,8 @@ def _latency(results: Results, path: Path) -> bool:
         label = "Writer.move" if row["way"] == "move" else "msgpack.Packer().pack"
         style = "-" if row["pace"] == "at once" else ":"
         shares = [count / row["events"] for count in row["histogram"]]
-        axes.stairs(shares, EDGES_NS / 1000, color=colour, linestyle=style, label=f"{label}, {row['pace']}")
+        edges = [edge / 1000 for edge in row["edges_ns"]]
+        axes.stairs(shares, edges, color=colour, linestyle=style, label=f"{label}, {row['pace']}")
     axes.axvline(100, color="#999999", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yscale("log")
