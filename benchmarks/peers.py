@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import lzma
+from collections.abc import Collection
 from pathlib import Path
 
 import msgpack
 import numpy as np
 
-from benchmarks.transforms import Prepared, shuffled, unshuffled
+from benchmarks.transforms import MOVING, Prepared, shuffled, unshuffled
 from evcodec import EventBatch
 from evcodec.cli.peers import Way
 
@@ -20,7 +21,7 @@ def parquet(batch: EventBatch, path: str, how: str, level: int) -> Way:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    prepared = Prepared(batch, differenced=how == "DIFFERENCED")
+    prepared = Prepared(batch, MOVING if how == "DIFFERENCED" else ())
     encoding = "DELTA_BINARY_PACKED" if how == "DELTA_BINARY_PACKED" else "BYTE_STREAM_SPLIT"
     # Neither encoding takes 8-bit integers, so that kind is a 32-bit one to Parquet.
     names = list(batch.columns)
@@ -56,7 +57,7 @@ def vortex(batch: EventBatch, path: str, *, compact: bool, differenced: bool) ->
     import pyarrow as pa
     import vortex as vx
 
-    prepared = Prepared(batch, differenced=differenced)
+    prepared = Prepared(batch, MOVING if differenced else ())
     options = vx.io.VortexWriteOptions
     chosen = options.compact() if compact else options.default()
     vx.set_worker_threads(0)
@@ -78,7 +79,7 @@ def blosc2(batch: EventBatch, path: str, how: str, level: int) -> Way:
     import blosc2 as b2
 
     # Blosc's delta is against the start of a block, not the neighbour: it gets the columns as they are.
-    prepared = Prepared(batch, differenced=how != "delta")
+    prepared = Prepared(batch, MOVING if how != "delta" else ())
     filters = {
         "shuffle": [b2.Filter.SHUFFLE],
         "bitshuffle": [b2.Filter.BITSHUFFLE],
@@ -111,14 +112,14 @@ def blosc2(batch: EventBatch, path: str, how: str, level: int) -> Way:
     return Way(f"Blosc2, {how}, zstd {level}", write, read, _size)
 
 
-def xz(batch: EventBatch, path: str, preset: int = 9) -> Way:
-    """One xz stream over all columns, differenced and byte-shuffled."""
-    prepared = Prepared(batch, differenced=True)
+def xz(batch: EventBatch, path: str, differenced: Collection[str]) -> Way:
+    """One xz stream over all columns, these differenced, all byte-shuffled."""
+    prepared = Prepared(batch, differenced)
     dtypes = {name: values.dtype for name, values in batch.columns.items()}
 
     def write() -> str:
         raw = b"".join(shuffled(np.ascontiguousarray(values)) for values in prepared.columns().values())
-        Path(path).write_bytes(lzma.compress(raw, check=lzma.CHECK_NONE, preset=preset))
+        Path(path).write_bytes(lzma.compress(raw, check=lzma.CHECK_NONE, preset=9))
         return path
 
     def read(path: str) -> EventBatch:
@@ -130,7 +131,7 @@ def xz(batch: EventBatch, path: str, preset: int = 9) -> Way:
             at += size
         return prepared.restore(columns)
 
-    return Way(f"xz {preset}, differenced, byte-shuffled", write, read, _size)
+    return Way(f"xz, {' '.join(differenced)} differenced, byte-shuffled", write, read, _size)
 
 
 def _size(path: str) -> int:

@@ -44,10 +44,10 @@ class Results:
         found = [list(ways) for ways in self.cells.values()]
         return [way for way in found[0] if all(way in ways for ways in found)] if found else []
 
-    def smallest_peer(self, recording: str) -> tuple[str, float]:
-        """Return the smallest of the peers that sizes are judged by, and its bytes an event."""
+    def smallest_peer(self, recording: str, without: str = "") -> tuple[str, float]:
+        """Return the smallest of the peers that sizes are judged by, but for one, and its bytes an event."""
         ways = self.cells[recording]
-        sizes = [(ways[name].bytes, name) for name in SMALLEST_PEERS if name in ways]
+        sizes = [(ways[name].bytes, name) for name in SMALLEST_PEERS if name in ways and name != without]
         size, name = min(sizes, default=(math.nan, ""))
         return name, size
 

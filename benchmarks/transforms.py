@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from evcodec import EventBatch
 
-DIFFERENCED = ("t", "x", "y")
+# The columns that differences make smaller, for nearly all peers and recordings.
+MOVING = ("t", "x", "y")
 
 Columns = dict[str, np.ndarray]
 
 
 class Prepared:
-    """A batch with time in the clock's own unit, and, when asked for, t, x and y as differences.
+    """A batch with time in the clock's own unit, and some columns as differences.
 
     The unit and the dtypes stay outside of what is stored: a few bytes in favour of the peer.
     """
 
-    def __init__(self, batch: EventBatch, *, differenced: bool = False) -> None:
+    def __init__(self, batch: EventBatch, differenced: Collection[str] = ()) -> None:
         self._batch = batch
-        self._names = DIFFERENCED if differenced else ()
+        self._names = tuple(differenced)
         self.unit = max(int(np.gcd.reduce(batch.t)), 1) if len(batch) else 1
 
     def columns(self) -> Columns:

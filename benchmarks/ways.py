@@ -11,7 +11,8 @@ from typing import NamedTuple
 import zstandard
 
 from benchmarks import peers
-from benchmarks.transforms import Prepared
+from benchmarks.recordings import COLUMNS
+from benchmarks.transforms import MOVING, Prepared
 from evcodec import EventBatch, Reader, encode
 from evcodec.cli.peers import Way, json_lines, msgpack_rows, pco
 
@@ -104,7 +105,8 @@ WAYS: dict[str, Entry] = {
     "Parquet delta, zstd 19": Entry(partial(peers.parquet, how="DELTA_BINARY_PACKED", level=19), True),
     "Parquet split, zstd 19": Entry(partial(peers.parquet, how="BYTE_STREAM_SPLIT", level=19), True),
     "Parquet differenced, zstd 19": Entry(partial(peers.parquet, how="DIFFERENCED", level=19), True),
-    "xz": Entry(peers.xz, True),
+    "xz": Entry(partial(peers.xz, differenced=COLUMNS), True),
+    "xz, t x y differenced": Entry(partial(peers.xz, differenced=MOVING), True),
     "Blosc2 shuffle": Entry(partial(peers.blosc2, how="shuffle", level=5)),
     "Blosc2 bitshuffle": Entry(partial(peers.blosc2, how="bitshuffle", level=5)),
     "Blosc2 delta": Entry(partial(peers.blosc2, how="delta", level=5)),
@@ -113,7 +115,9 @@ WAYS: dict[str, Entry] = {
     "JSON lines, zstd 3": Entry(_json_zstd, True, True),
 }
 
-# What "the smallest peer" is the minimum over.
+# What "the smallest peer" is the minimum over. The last is not among those that the goals name, but smaller than the
+# xz that is: goals are judged with it, and the figure without it stands beside.
+BETTER_XZ = "xz, t x y differenced"
 SMALLEST_PEERS = (
     "pco 12",
     "Vortex compact",
@@ -122,4 +126,5 @@ SMALLEST_PEERS = (
     "Parquet split, zstd 19",
     "Parquet differenced, zstd 19",
     "xz",
+    BETTER_XZ,
 )

@@ -68,7 +68,7 @@ def test_sizes_are_judged_beside_the_smallest_peer(benchmarks, tmp_path, size, m
     assert found["size, `small`"].met is met
     assert found["size, `small`, the worst"].met is True
     assert found["size, `balanced`"].met is None
-    assert found["two threads, encode"].met is None
+    assert found["two threads, `encode`"].met is None
     assert results.smallest_peer("r") == ("xz", 1.0)
 
 
@@ -95,8 +95,8 @@ def test_what_is_done_for_peers_is_undone(benchmarks):
     batch = sample_session(2000, clock_ns=1_000_000)
     far = np.array([2**31 - 1, -(2**31)] * 1000, np.int32)
     batch = EventBatch(**{**batch.columns, "x": far, "y": far[::-1].copy()})
-    for differenced in (False, True):
-        prepared = transforms.Prepared(batch, differenced=differenced)
+    for differenced in ((), transforms.MOVING, tuple(batch.columns)):
+        prepared = transforms.Prepared(batch, differenced)
         assert prepared.unit == 2_000_000
         assert transforms.fault_of(batch, prepared.restore(prepared.columns())) is None
     for values in batch.columns.values():
