@@ -142,7 +142,9 @@ def _growth(results: Results) -> list[Goal]:
     for operation in ("write", "scan"):
         rates = {n: n / results.median("scaling", operation=operation, events=n) for n in (small, large)}
         ratio = rates[large] / rates[small]
-        shown = f"{ratio:.2f} ({rates[large] / 1e6:.1f} M events/s)"
+        cpu = {n: results.median("scaling", "cpu_s", operation=operation, events=n) / n for n in rates}
+        of_cpu = f"by processor time {cpu[small] / cpu[large]:.2f}"
+        shown = f"{ratio:.2f} ({of_cpu}; {rates[large] / 1e6:.1f} M events/s)"
         name = f"{operation} rate at {large:.0e} events"
         found.append(_judged(name, f"within 10 % of {small:.0e}", ratio, ratio >= 0.9, shown))
     memory = results.median("scaling", "bytes", operation="memory") / 2**20
