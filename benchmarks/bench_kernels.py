@@ -1,7 +1,8 @@
-"""One kernel at a time: encode_sequence and Table.decode on one column, by transform, layout and input. No zstd.
+"""One kernel at a time on one column, by transform, layout and input: decoding, encoding, and the search for the
+cheapest encoding. No zstd.
 
-pytest benchmarks/bench_kernels.py -k "decode and delta2" --benchmark-autosave     # on one commit
-pytest benchmarks/bench_kernels.py -k "decode and delta2" --benchmark-compare      # on another
+    pytest benchmarks/bench_kernels.py -k "decode and delta2" --benchmark-autosave     # on one commit
+    pytest benchmarks/bench_kernels.py -k "decode and delta2" --benchmark-compare      # on another
 """
 
 from __future__ import annotations
@@ -11,11 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.kernels import EVENTS, Kernel, chosen, encodings, inputs, offered, table_of
-from evcodec._codec import encode_sequence
+from benchmarks.kernels import EVENTS, Encoding, Kernel, encoder, inputs, offered, table_of
+from evcodec._codec import SequenceEncoder
 
 
-def _note(benchmark: Any, kernel: Kernel, operation: str, stored: int) -> None:
+def _decode(kernel: Kernel, encoding: Encoding, run: Any) -> None:
+    """Decode by ``run``, which calls what it is given, and check."""
+    values = inputs()[kernel.source]
+    table = table_of(encoding, values.dtype)
+    out = np.empty_like(values)
+    parts: list[bytes | None] = [None] * len(table.parts)
+    run(table.decode, 0, parts, None, out)
+    assert np.array_equal(out, values)
+
+
+def _note(benchmark: Any, kernel: Kernel, operation: str, encoding: Encoding) -> None:
     benchmark.extra_info.update(
         suite="kernels",
         operation=operation,
@@ -23,35 +34,36 @@ def _note(benchmark: Any, kernel: Kernel, operation: str, stored: int) -> None:
         layout=kernel.layout,
         input=kernel.source,
         events=EVENTS,
-        bytes=stored,
+        bytes=len(encoding[0]) + sum(len(data) for _, data, _ in encoding[1]),
         checked=True,
     )
-
-
-def _decoded(kernel: Kernel, encoding: Any, benchmark: Any = None) -> int:
-    """Decode, timed if asked to, and check; return the bytes of all streams."""
-    values = inputs()[kernel.source]
-    table = table_of(encoding, values.dtype)
-    out = np.empty_like(values)
-    parts: list[bytes | None] = [None] * len(table.parts)
-    if benchmark is None:
-        table.decode(0, parts, None, out)
-    else:
-        benchmark(table.decode, 0, parts, None, out)
-    assert np.array_equal(out, values)
-    return sum(len(data) for _, data, _ in encoding[1])
 
 
 @pytest.mark.benchmark(group="kernels, decode")
 @pytest.mark.parametrize("kernel", offered(), ids=str)
 def test_decode(kernel: Kernel, benchmark: Any) -> None:
-    _note(benchmark, kernel, "decode", _decoded(kernel, offered()[kernel], benchmark))
+    encoding = encoder(kernel.source).encode(offered()[kernel])
+    _decode(kernel, encoding, benchmark)
+    _note(benchmark, kernel, "decode", encoding)
 
 
 @pytest.mark.benchmark(group="kernels, encode")
-@pytest.mark.parametrize("kernel", chosen(), ids=str)
+@pytest.mark.parametrize("kernel", offered(), ids=str)
 def test_encode(kernel: Kernel, benchmark: Any) -> None:
-    """Costs estimated on a sample, as the level balanced does, and the cheapest encoding made."""
-    values = inputs()[kernel.source]
-    benchmark(encode_sequence, values, values.dtype.kind == "i", 4096, 1)
-    _note(benchmark, kernel, "encode", _decoded(kernel, encodings(kernel.source, 1)[0]))
+    encoding = benchmark(encoder(kernel.source).encode, offered()[kernel])
+    _decode(kernel, encoding, lambda call, *args: call(*args))
+    _note(benchmark, kernel, "encode", encoding)
+
+
+@pytest.mark.benchmark(group="kernels, search")
+@pytest.mark.parametrize("source", inputs())
+@pytest.mark.parametrize("how", ["balanced", "small"])
+def test_search(how: str, source: str, benchmark: Any) -> None:
+    """Estimate what each encoding would cost: on a sample, as the level balanced does, or on all values, thoroughly."""
+    values = inputs()[source]
+    sample, thorough = (4096, False) if how == "balanced" else (0, True)
+    found = benchmark(SequenceEncoder, values, values.dtype.kind == "i", sample, thorough)
+    encoding = found.encode(0)
+    kernel = Kernel("search", how, source)
+    _decode(kernel, encoding, lambda call, *args: call(*args))
+    _note(benchmark, kernel, "search", encoding)

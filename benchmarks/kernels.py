@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evcodec._codec import Table, encode_sequence
+from evcodec._codec import SequenceEncoder, Table
 from evcodec.sample import sample_session
 from evcodec.schema import STANDARD_COLUMNS
 from evcodec.wire import pack_varint
 
 EVENTS = 65_536
-ALL = 16
 
 # docs/format.md, 5.2. What is not named here goes by its number.
 TRANSFORMS = ("none", "delta", "delta2", "grid")
@@ -70,22 +69,22 @@ def name_of(description: bytes | bytearray, source: str) -> Kernel:
     )
 
 
-def encodings(source: str, most: int = ALL) -> list[Encoding]:
-    """Return up to ``most`` encodings of an input, the cheapest by estimate first."""
+@cache
+def encoder(source: str) -> SequenceEncoder:
+    """Return what has looked at all values of an input, thoroughly."""
     values = inputs()[source]
-    return encode_sequence(values, values.dtype.kind == "i", 0, most)
+    return SequenceEncoder(values, values.dtype.kind == "i", 0, True)
 
 
 @cache
-def chosen() -> dict[Kernel, str]:
-    """Return what the encoder chooses for each input."""
-    return {name_of(encodings(source, 1)[0][0], source): source for source in inputs()}
-
-
-@cache
-def offered() -> dict[Kernel, Encoding]:
-    """Return everything that the encoder offers for any input."""
-    return {name_of(encoding[0], source): encoding for source in inputs() for encoding in encodings(source)}
+def offered() -> dict[Kernel, int]:
+    """Return every encoding that the encoder offers for any input, and which way of it that is; the cheapest of a name."""
+    found: dict[Kernel, int] = {}
+    for source in inputs():
+        for way in range(len(encoder(source).costs)):
+            description, _ = encoder(source).encode(way)
+            found.setdefault(name_of(description, source), way)
+    return found
 
 
 def table_of(encoding: Encoding, dtype: np.dtype) -> Table:
