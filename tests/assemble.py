@@ -103,7 +103,8 @@ class Parts:
         """Write the descriptions of the parts, and the parts."""
         self.put(0, b"")
         heads, bodies = b"", b""
-        for codec, raw in zip(self.codecs, self.raw, strict=True):
+        for wanted, raw in zip(self.codecs, self.raw, strict=True):
+            codec = wanted if raw else 0
             body = zstandard.compress(bytes(raw)) if codec == 1 else bytes(raw)
             heads += bytes([codec]) + varint(len(raw))
             heads += varint(len(body)) if codec == 1 else b""

@@ -126,6 +126,8 @@ def read_table(
         raw_size = cursor.varint(f"{what}, raw length")
         if raw_size > PART_RAW_BYTES:
             raise ReferenceLimit(f"{cursor.where}, {what}, raw length", raw_size, f"at most {PART_RAW_BYTES}")
+        if codec and not raw_size:
+            raise ReferenceCorrupt(f"{cursor.where}, {what}, codec", codec, "0 for a part of no bytes")
         stored_size = cursor.varint(f"{what}, stored length") if codec == 1 else raw_size
         parts.append((codec, raw_size, stored_size))
 

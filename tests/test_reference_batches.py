@@ -98,8 +98,6 @@ NEVER_CHOSEN = {
     *((8, t, layout) for t in range(4) for layout in (2, 3)),
     # clocks have 64 bits, and their steps gather in bins
     *((width, 3, layout) for width in WIDTHS for layout in range(7) if (width, layout) != (64, 5)),
-    # values that the kind tells apart are split as steps, if they are
-    *((width, 0, 6) for width in (16, 32, 64)),
 }
 CELLS = [(w, t, layout) for w in WIDTHS for t in range(4) for layout in range(7)]
 

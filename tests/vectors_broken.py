@@ -155,6 +155,12 @@ def _frames() -> None:
     ]:
         parts = b"\x01\x01" + varint(raw) + varint(len(stored)) + stored
         VECTORS.bad(name, CORRUPT, raw_column(b"\x01\x00\x01\x00", raw, parts))
+    for name, stored in [
+        ("no bytes compressed", zstandard.compress(b"")),
+        ("no bytes from no zstd frame", b"hello"),
+    ]:
+        parts = b"\x01\x01\x00" + varint(len(stored)) + stored
+        VECTORS.bad(name, CORRUPT, raw_column(b"\x00\x00\x07", 1, parts))
 
 
 _sequences()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zstandard
-
 from assemble import (
     DTYPES,
     Layout,
@@ -180,13 +178,6 @@ def _by_hand() -> None:
     longest = b"\x00\x00" + b"\xff" * 9 + b"\x01"
     VECTORS.good("varint of ten bytes", raw_column(longest, 1, NO_PARTS, "uint64"), 1, v=[2**64 - 1])
     VECTORS.good("an empty part", raw_column(b"\x00\x00\x07", 1, b"\x01\x00\x00"), 1, v=[7])
-    empty_frame = zstandard.compress(b"")
-    VECTORS.good(
-        "an empty part in zstd",
-        raw_column(b"\x00\x00\x07", 1, b"\x01\x01\x00" + varint(len(empty_frame)) + empty_frame),
-        1,
-        v=[7],
-    )
     shared = (
         b"\x02"
         + b"\x01\x01a\x03\x04\x01"

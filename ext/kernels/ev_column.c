@@ -24,7 +24,7 @@ static ev_layout lay_out(const ev_column *column, uint32_t rows) {
     ev_layout at;
     at.stored = 0;
     at.kinds = at.stored + (column->stored < rows ? aligned((column->stored + (size_t)1) * size) : 0);
-    at.codes = at.kinds + (column->held || ev_is_classed(&column->sequence) ? aligned(column->stored) : 0);
+    at.codes = at.kinds + (column->held || ev_is_classed(&column->sequence) ? aligned(rows) : 0);
     at.positions = at.codes + (column->held ? aligned(column->sequence.outer.count * size) : 0);
     at.inner = at.positions + aligned(column->positions.outer.count);
     of_positions = column->positions.outer.count ? ev_decode_scratch(&column->positions) : 0;
@@ -44,13 +44,14 @@ static int decode_held(const ev_column *column, const uint8_t *const *parts, con
     return ev_release(scratch + at->codes, codes, ev_dtype_bits(column->dtype) / 8, scratch + at->positions, kinds, column->stored, values, error);
 }
 
-/* Set the kinds of the stored rows. */
+/* Set the kinds of the stored rows; `own` has room for all rows, since their kinds may contradict the head of the block. */
 static int stored_kinds(const ev_column *column, uint32_t rows, const uint8_t *kinds, const uint8_t selected[256], uint8_t *own, ev_error *error) {
     size_t found = 0;
-    for (size_t i = 0; i < rows; i++) found += selected[kinds[i]];
-    if (found != column->stored) return ev_fail(error, EV_CORRUPT, "rows of the kinds of a mask", found, column->stored);
-    ev_gather(kinds, 1, kinds, rows, selected, own);
-    return EV_OK;
+    for (size_t i = 0; i < rows; i++) { /* no branch depends on the kind */
+        own[found] = kinds[i];
+        found += selected[kinds[i]];
+    }
+    return found == column->stored ? EV_OK : ev_fail(error, EV_CORRUPT, "rows of the kinds of a mask", found, column->stored);
 }
 
 int ev_decode_column(const ev_column *column, const ev_rows *rows, const uint8_t *const *parts, const uint8_t *kinds, void *out, void *scratch,

@@ -137,7 +137,10 @@ static void LANE_NAME(divide)(const ev_encoder *encoder, unsigned transform, con
     if (transform == EV_DELTA2) delta = LANE_NAME(scaled_delta)(values, 0, &divider);
     if (transform == EV_DELTA2) before = LANE_ZIGZAG(delta);
     for (size_t i = 0; i < count; i++) {
-        unsigned context = classed ? (division->class_of[kinds[i]] * division->before_count + division->before_of[kinds[i - 1]]) * (threshold_count + 1) : 0;
+        unsigned context = 0;
+        if (classed) context = division->class_of[kinds[i]] * division->before_count;
+        if (classed && kinds + i > encoder->kinds) context += division->before_of[kinds[(ptrdiff_t)i - 1]];
+        context *= threshold_count + 1;
         for (unsigned k = 0; k < threshold_count; k++) context += before >= (LANE)division->thresholds[k];
         contexts[i] = (uint8_t)context;
         counts[context]++;
@@ -194,7 +197,7 @@ static unsigned LANE_NAME(rank_splits)(ev_encoder *encoder, unsigned transform, 
     LANE_NAME(residuals)(encoder, transform, 0, count, residuals);
     for (unsigned shape = 0; shape < sizeof SHAPES / sizeof *SHAPES; shape++) {
         ev_division division = {.class_count = SHAPES[shape][0], .before_count = SHAPES[shape][1]};
-        if (division.class_count > 1 && (transform == EV_NONE || !encoder->kinds || encoder->listed_count < 2)) continue;
+        if (division.class_count > 1 && (!encoder->kinds || encoder->listed_count < 2)) continue;
         if (division.class_count > 2 && division.class_count / 2 >= encoder->listed_count) continue;
         set_classes(encoder, division.class_count, division.class_of);
         set_classes(encoder, division.before_count, division.before_of);

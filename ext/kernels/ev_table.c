@@ -108,6 +108,7 @@ int ev_read_parts(ev_cursor *cursor, const ev_part_use *use, ev_part *parts, uin
         status = ev_get_u8(cursor, &parts[i].codec, error);
         if (!status && parts[i].codec > 1) return ev_fail(error, EV_UNSUPPORTED, "codec of a part", parts[i].codec, 1);
         if (!status) status = ev_get_varint(cursor, &parts[i].raw_length, error);
+        if (!status && parts[i].codec && !parts[i].raw_length) return ev_fail(error, EV_CORRUPT, "codec of a part of no bytes", parts[i].codec, 0);
         parts[i].stored_length = parts[i].raw_length;
         if (!status && parts[i].codec) status = ev_get_varint(cursor, &parts[i].stored_length, error);
         if (status) return status;

@@ -91,7 +91,9 @@ def _encode_column(
         values, kinds = _rows_of(values, kinds, stored), _rows_of(kinds, kinds, stored)
     ways = _encode_values(values, level, None if name == "kind" else kinds, bytes(counts))
     if kinds is not None and group == ColumnGroup.KEYS and stored & RELEASES:
-        ways = min(ways, _encode_held(values, kinds, level))
+        held = _encode_held(values, kinds, level)
+        # Lists of what is down take time to keep: they have to be worth it.
+        ways = held if held.size < (1.0 if level.thorough else 0.9) * ways.size else ways
     return _Column(head, ways.encodings)
 
 
