@@ -37,11 +37,11 @@ static int LANE_NAME(take_codes_slowly)(ev_code_reader *reader, size_t from, siz
  * where this is inlined. Returns the first residual that it left. */
 static inline size_t LANE_NAME(take_codes_of)(ev_code_reader *reader, unsigned width, size_t from, size_t to, LANE *out) {
     const ev_code_table *table = &reader->table;
-    const uint8_t *codes = reader->codes, *bytes = reader->bytes;
+    const uint8_t *codes = reader->codes;
     uint64_t length = reader->length, at = reader->at;
     size_t i = from;
     /* Four from one load while their bits fit; at the first that do not, the rest one by one: mixing both ways here is slower. */
-    while (i + 4 <= to && (at >> 3) + 8 <= length) {
+    while (i + 4 <= to && at >> 3 <= length) {
         unsigned code[4], extra[4];
         for (unsigned k = 0; k < 4; k++) {
             code[k] = LANE_NAME(code_at)(codes, width, i + k);
@@ -49,7 +49,7 @@ static inline size_t LANE_NAME(take_codes_of)(ev_code_reader *reader, unsigned w
         }
         unsigned two = extra[0] + extra[1], three = two + extra[2], four = three + extra[3];
         if (four > 57) break;
-        uint64_t word = ev_load64(bytes + (at >> 3)) >> (at & 7);
+        uint64_t word = ev_bits_at(reader, at);
         out[i] = (LANE)(table->base[code[0]] + (word & table->mask[code[0]]));
         out[i + 1] = (LANE)(table->base[code[1]] + (word >> extra[0] & table->mask[code[1]]));
         out[i + 2] = (LANE)(table->base[code[2]] + (word >> two & table->mask[code[2]]));
@@ -57,10 +57,10 @@ static inline size_t LANE_NAME(take_codes_of)(ev_code_reader *reader, unsigned w
         at += four;
         i += 4;
     }
-    for (; i < to && (at >> 3) + 8 <= length; i++) {
+    for (; i < to && at >> 3 <= length; i++) {
         unsigned code = LANE_NAME(code_at)(codes, width, i), extra = table->extra[code];
         if (extra > 57) break;
-        out[i] = (LANE)(table->base[code] + (ev_load64(bytes + (at >> 3)) >> (at & 7) & table->mask[code]));
+        out[i] = (LANE)(table->base[code] + (ev_bits_at(reader, at) & table->mask[code]));
         at += extra;
     }
     reader->at = at;
@@ -87,6 +87,9 @@ static int LANE_NAME(take_codes)(ev_code_reader *reader, size_t from, size_t to,
                                  : LANE_NAME(take_plain_codes_of)(reader, 1, from, to, out);
         return plain ? EV_OK : LANE_NAME(take_codes_slowly)(reader, from, to, out, error);
     }
+#if (EV_BITS == 32 && defined(__AVX2__)) || (EV_BITS == 64 && defined(__AVX512F__) && defined(__AVX512VL__))
+    if (width == 4) from = LANE_NAME(ev_take_nibbles)(reader, from, to, out);
+#endif
     if (width == 8) from = LANE_NAME(take_codes_of)(reader, 8, from, to, out);
     else if (width == 4) from = LANE_NAME(take_codes_of)(reader, 4, from, to, out);
     else from = LANE_NAME(take_codes_of)(reader, width, from, to, out);
