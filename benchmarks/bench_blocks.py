@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from evcodec.block import Block
-from evcodec.encoding import LEVELS, encode_block, level_of
+from evcodec.encoding import encode_block
+from evcodec.levels import LEVELS, level_of
 from evcodec.sample import sample_session
 
 SIZES = (64, 512, 4_096, 65_536)

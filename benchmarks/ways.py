@@ -115,8 +115,8 @@ WAYS: dict[str, Entry] = {
     "JSON lines, zstd 3": Entry(_json_zstd, True, True),
 }
 
-# What "the smallest peer" is the minimum over. The last is not among those that the goals name, but smaller than the
-# xz that is: goals are judged with it, and the figure without it stands beside.
+# What "the smallest peer" is the minimum over. The last is not among those that the goals name, but smaller on some recordings
+# than the xz that is: the figure with it stands beside the one that is judged.
 BETTER_XZ = "xz, t x y differenced"
 SMALLEST_PEERS = (
     "pco 12",

@@ -29,7 +29,8 @@ from evcodec import (
     Writer,
 )
 from evcodec.emitter import StreamEmitter
-from evcodec.encoding import encode_block, level_of
+from evcodec.encoding import encode_block
+from evcodec.levels import level_of
 from evcodec.stream import compact
 from evcodec.wire import Header
 from generators import assert_same, session

@@ -14,7 +14,7 @@ int ev_kinds_match(const uint8_t *kinds, size_t count, const uint8_t *listed, co
  * kinds: when all of them have been seen the rest is not looked at. */
 void ev_kinds_with_values(const void *values, size_t size, const uint8_t *kinds, size_t count, unsigned most, uint8_t nonzero[256]);
 
-/* Copy the values of the rows whose kind is selected (1, else 0), in order; returns how many. `out` has room for them. */
+/* Copy the values of the rows whose kind is selected (1, else 0), in order; returns how many. `out` has room for all. */
 size_t ev_gather(const void *values, size_t size, const uint8_t *kinds, size_t count, const uint8_t selected[256], void *out);
 
 /* The reverse, into rows that are 0. There are `stored_count` values, and room for one more behind them that may be read; returns EV_CORRUPT

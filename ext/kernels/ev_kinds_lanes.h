@@ -20,8 +20,10 @@ static size_t LANE_NAME(gather)(const void *from, const uint8_t *kinds, size_t c
     const LANE *values = (const LANE *)from;
     LANE *out = (LANE *)to;
     size_t found = 0;
-    for (size_t i = 0; i < count; i++)
-        if (selected[kinds[i]]) out[found++] = values[i];
+    for (size_t i = 0; i < count; i++) { /* no branch depends on the kind */
+        out[found] = values[i];
+        found += selected[kinds[i]];
+    }
     return found;
 }
 

@@ -87,11 +87,14 @@ def _encode_column(
     head = column_head(name, values.dtype, group) + mask
     if not stored:
         return _Column(head, [(bytearray(), [])])
+    may_hold = kinds is not None and group == ColumnGroup.KEYS and bool(stored & RELEASES)
+    own_kinds = kinds if name != "kind" and (may_hold or level.thorough) else None
     if kinds is not None and len(stored) < len(counts):
-        values, kinds = _rows_of(values, kinds, stored), _rows_of(kinds, kinds, stored)
-    ways = _encode_values(values, level, None if name == "kind" else kinds, bytes(counts))
-    if kinds is not None and group == ColumnGroup.KEYS and stored & RELEASES:
-        held = _encode_held(values, kinds, level)
+        values = _rows_of(values, kinds, stored)
+        own_kinds = None if own_kinds is None else _rows_of(kinds, kinds, stored)
+    ways = _encode_values(values, level, own_kinds if level.thorough else None, bytes(counts))
+    if may_hold and own_kinds is not None:
+        held = _encode_held(values, own_kinds, level)
         # Lists of what is down take time to keep: they have to be worth it.
         ways = held if held.size < (1.0 if level.thorough else 0.9) * ways.size else ways
     return _Column(head, ways.encodings)

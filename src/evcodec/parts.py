@@ -67,7 +67,8 @@ def _smallest(streams: list[Stream], level: Level) -> tuple[bytes, list[int]]:
         parts = _divide(streams, own_from)
         if parts not in ways:
             ways.append(parts)
-    joined = [_join(streams, parts, level) for parts in ways]
+    stored: dict[tuple[int, ...], tuple[bytes, bytes]] = {}
+    joined = [_join(streams, parts, level, stored) for parts in ways]
     best = min(range(len(ways)), key=lambda way: len(joined[way]))
     return joined[best], ways[best]
 
@@ -89,23 +90,32 @@ def _divide(streams: list[Stream], own_from: int) -> list[int]:
     return parts
 
 
-def _join(streams: list[Stream], parts: list[int], level: Level) -> bytes:
-    """Return part count, part entries and part bytes."""
-    pieces: dict[int, list[bytes]] = {}
-    noisy: set[int] = set()
-    for (_, data, noise), part in zip(streams, parts, strict=True):
-        if data:
-            pieces.setdefault(part, []).append(data)
-            noisy |= {part} if noise else set()
-    entries = bytearray(pack_varint(len(pieces)))
-    stored: list[bytes] = []
-    for part in sorted(pieces):
-        raw = b"".join(pieces[part])
-        efforts = level.efforts(len(raw))
-        codec, kept = (compression.STORED, raw) if part in noisy else compression.compress(raw, efforts)
-        entries.append(codec)
-        entries += pack_varint(len(raw))
-        if codec != compression.STORED:
-            entries += pack_varint(len(kept))
-        stored.append(kept)
-    return bytes(entries) + b"".join(stored)
+def _join(
+    streams: list[Stream], parts: list[int], level: Level, stored: dict[tuple[int, ...], tuple[bytes, bytes]]
+) -> bytes:
+    """Return part count, part entries and part bytes.
+
+    ``stored`` has the entry and bytes of parts by the streams in them, since most are the same in every way to divide streams.
+    """
+    members: dict[int, list[int]] = {}
+    for stream, part in enumerate(parts):
+        if streams[stream][1]:
+            members.setdefault(part, []).append(stream)
+    packed = []
+    for part in sorted(members):
+        of_part = tuple(members[part])
+        if of_part not in stored:
+            stored[of_part] = _store([streams[stream] for stream in of_part], level)
+        packed.append(stored[of_part])
+    return b"".join(
+        (pack_varint(len(packed)), *(entry for entry, _ in packed), *(kept for _, kept in packed))
+    )
+
+
+def _store(streams: list[Stream], level: Level) -> tuple[bytes, bytes]:
+    """Return the entry and the bytes of a part."""
+    raw = b"".join(data for _, data, _ in streams)
+    noise = streams[0][2]  # noise shares parts with noise only
+    codec, kept = (compression.STORED, raw) if noise else compression.compress(raw, level.efforts(len(raw)))
+    entry = bytes((codec,)) + pack_varint(len(raw))
+    return entry if codec == compression.STORED else entry + pack_varint(len(kept)), kept
