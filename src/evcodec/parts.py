@@ -15,6 +15,7 @@ Encoding = tuple[bytearray, list[Stream]]
 _MAX_OWN_PARTS = 120
 # Columns that share parts are chosen together below so many bytes: what one costs depends on what it shares with.
 _TOGETHER_BYTES = 16 * 1024
+_MOST_TOGETHER = 24  # columns: each is tried with all others
 
 
 def size_alone(encoding: Encoding, level: Level, share: float) -> float:
@@ -30,10 +31,8 @@ def size_alone(encoding: Encoding, level: Level, share: float) -> float:
 def choose_together(columns: list[list[Encoding]], level: Level) -> list[Encoding]:
     """Return one encoding of each column, of those that are given for it, the one that is smallest alone first."""
     chosen = [encodings[0] for encodings in columns]
-    if (
-        level.trials == 1
-        or sum(len(data) for _, streams in chosen for _, data, _ in streams) > _TOGETHER_BYTES
-    ):
+    raw_bytes = sum(len(data) for _, streams in chosen for _, data, _ in streams)
+    if level.trials == 1 or len(columns) > _MOST_TOGETHER or raw_bytes > _TOGETHER_BYTES:
         return chosen
     quick = level._replace(small=level.trial_efforts, large=level.trial_efforts)
     least = _size_together(chosen, quick)
