@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-enum { MOST_CELLS = 256 };
+/* Two codes are left for what no bin has: see ev_cover. */
+enum { MOST_CELLS = 512, MOST_CHOSEN = EV_MAX_BINS - 2, MOST_NARROW = 16 - 2 };
 
 /* Neighbouring values, which may become a bin; merged ones leave the list. */
 typedef struct {
@@ -56,8 +57,10 @@ static void set_gain(ev_cells *cells, unsigned at) {
 
 /* Divide sorted values into cells of about the same number; a frequent value has a cell of its own. */
 static void divide(ev_cells *cells, const int64_t *values, size_t count, double weight) {
-    /* Fewer values tell less, and merging takes the square of the cells. */
-    size_t wanted = count / 64 < 32 ? 32 : count / 64 > MOST_CELLS / 2 ? MOST_CELLS / 2 : count / 64, target = count / wanted + 1, start = 0;
+    /* Fewer values tell less, of a sample less still, and merging takes the square of the cells. */
+    size_t wanted = count / (weight > 1 ? 64 : 16), start = 0;
+    wanted = wanted < 32 ? 32 : wanted > MOST_CELLS / 2 ? MOST_CELLS / 2 : wanted;
+    size_t target = count / wanted + 1;
     cells->cells = 0;
     cells->total_bits = log2((double)count * weight);
     while (start < count) {
@@ -132,11 +135,11 @@ unsigned ev_choose_bins(int64_t *values, size_t count, double weight, int64_t *s
     ev_cells cells;
     ev_sort(values, count, scratch);
     divide(&cells, values, count, weight);
-    for (unsigned best = best_merge(&cells); cells.gain[best] > 0; best = best_merge(&cells)) merge(&cells, best);
+    for (unsigned best = best_merge(&cells); cells.gain[best] > 0 || cells.cells > MOST_CHOSEN; best = best_merge(&cells)) merge(&cells, best);
     take_bins(&cells, &bins[0]);
     bins[0].median = bins[1].median = values[count / 2];
-    if (bins[0].count <= 14) return 1;
-    while (cells.cells > 14) merge(&cells, best_merge(&cells)); /* two are left for what no bin has */
+    if (bins[0].count <= MOST_NARROW) return 1;
+    while (cells.cells > MOST_NARROW) merge(&cells, best_merge(&cells));
     take_bins(&cells, &bins[1]);
     return 2;
 }

@@ -197,8 +197,9 @@ static unsigned LANE_NAME(rank_splits)(ev_encoder *encoder, unsigned transform, 
     LANE_NAME(residuals)(encoder, transform, 0, count, residuals);
     for (unsigned shape = 0; shape < sizeof SHAPES / sizeof *SHAPES; shape++) {
         ev_division division = {.class_count = SHAPES[shape][0], .before_count = SHAPES[shape][1]};
-        if (division.class_count > 1 && (!encoder->kinds || encoder->listed_count < 2)) continue;
-        if (division.class_count > 2 && division.class_count / 2 >= encoder->listed_count) continue;
+        unsigned classes = division.class_count > division.before_count ? division.class_count : division.before_count;
+        if (classes > 1 && (!encoder->kinds || encoder->listed_count < 2)) continue;
+        if (classes > 2 && classes / 2 >= encoder->listed_count) continue;
         set_classes(encoder, division.class_count, division.class_of);
         set_classes(encoder, division.before_count, division.before_of);
         if (SHAPES[shape][2])
