@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import FrameType
 
 import numpy as np
 import pytest
 import zstandard
 
 import evcodec
-from evcodec import EventBatch, LimitExceededError, Reader, Writer
+from evcodec import EventBatch, LimitExceededError, Reader, Writer, compression
 from evcodec.errors import CorruptDataError
 from evcodec.framing import HEAD_BYTES, RecordType, pack_record
 from evcodec.stream import verify
@@ -127,3 +128,27 @@ def test_a_reader_is_shared_by_forked_processes(tmp_path) -> None:
         [sys.executable, "-c", FORKED, str(path)], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def _compressed_bytes(columns: int) -> int:
+    """Give how many bytes are compressed, in all trials, to encode a batch of a few rows of so many columns."""
+    rng = np.random.default_rng(0)
+    batch = EventBatch(**{f"c{i}": rng.integers(0, 1_000, 8).astype(np.int32) for i in range(columns)})
+    total = 0
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        nonlocal total
+        if event == "call" and frame.f_code is compression.compress.__code__:
+            total += len(frame.f_locals["raw"])
+
+    sys.setprofile(note)
+    try:
+        evcodec.encode(batch, level="small")
+    finally:
+        sys.setprofile(None)
+    return total
+
+
+def test_work_grows_with_columns_and_not_with_their_square() -> None:
+    """Ways to encode small columns are tried together, but not as many as there are columns."""
+    assert _compressed_bytes(512) < 3 * _compressed_bytes(256)

@@ -115,3 +115,14 @@ def test_kinds_of_a_recording(recording):
         for kind in np.unique(part.kind).tolist():
             found = reader.read(columns=("t", "x", "code"), kinds=(kind,))
             assert_same(found, part[part.kind == kind].select(("t", "x", "code")))
+
+
+@pytest.mark.parametrize("distinct", [250, 254, 255, 256, 257, 300])
+def test_as_many_frequent_values_as_there_are_codes(distinct: int) -> None:
+    """Each wants a bin of its own, and two codes are spare."""
+    rng = np.random.default_rng(distinct)
+    values = rng.integers(-(2**62), 2**62, distinct)
+    batch = EventBatch(t=np.arange(16_000), v=np.tile(values, 1 + 16_000 // distinct)[:16_000])
+    shuffled = rng.permutation(len(batch))
+    batch = EventBatch(t=batch.t, v=batch["v"][shuffled])
+    assert evcodec.decode(evcodec.encode(batch, level="small")).equals(batch)
