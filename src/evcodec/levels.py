@@ -17,6 +17,8 @@ class Level(NamedTuple):
     ``trial_values`` of its values (0: all). ``thorough`` looks at encodings too that take long to find and to decode.
     ``own_part_bytes`` are the sizes to try from which on a stream is compressed on its own, so that it can be left out
     when its column is not asked for; smaller ones share a part, because each zstd frame has a header and tables.
+    ``block_events`` is how many events a block of a bulk write has where nothing else is asked for: larger blocks share
+    tables among more events, and take longer to read one event from.
     """
 
     large: tuple[Effort, ...]
@@ -26,6 +28,7 @@ class Level(NamedTuple):
     trial_values: int
     thorough: bool
     own_part_bytes: tuple[int, ...]
+    block_events: int
 
     def efforts(self, raw_bytes: int) -> tuple[Effort, ...]:
         """Return how to compress a part of this size."""
@@ -47,6 +50,7 @@ LEVELS: dict[str, Level] = {
         trial_values=0,
         thorough=False,
         own_part_bytes=(4096,),
+        block_events=131_072,
     ),
     "balanced": Level(
         (Effort(1),),
@@ -56,6 +60,7 @@ LEVELS: dict[str, Level] = {
         trial_values=16384,
         thorough=False,
         own_part_bytes=(4096, 512),
+        block_events=131_072,
     ),
     "small": Level(
         (Effort(19), Effort(19, 6)),
@@ -65,6 +70,7 @@ LEVELS: dict[str, Level] = {
         trial_values=0,
         thorough=True,
         own_part_bytes=(4096, 1024, 384, 128),
+        block_events=262_144,
     ),
 }
 

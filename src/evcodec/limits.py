@@ -12,8 +12,6 @@ MAX_RECORD_ELEMENTS = 262_144
 MAX_INDEX_ROWS = 2**20
 MAX_INDEX_COLUMNS = 8192
 
-DEFAULT_BLOCK_EVENTS = 131_072
-
 # What the columns of a block may take in memory when it is written; its payload is then below
 # MAX_PAYLOAD_BYTES too, since a stream is stored as it is where compression does not make it smaller.
 MAX_BLOCK_BYTES = 32 * 2**20

@@ -10,7 +10,6 @@ import numpy as np
 from .batch import EventBatch, check_batch
 from .emitter import StreamEmitter
 from .levels import level_of
-from .limits import DEFAULT_BLOCK_EVENTS
 from .parallel import Crew, check_threads
 from .version import __version__
 from .wire import Header
@@ -52,8 +51,8 @@ def encode(
     with Crew(check_threads(threads)) as crew:
         emitter = StreamEmitter(records.append, chosen, header_of(metadata, governance), crew)
         if batch.columns:
-            for start in range(0, max(len(batch), 1), DEFAULT_BLOCK_EVENTS):
-                piece = batch[start : start + DEFAULT_BLOCK_EVENTS]
+            for start in range(0, max(len(batch), 1), chosen.block_events):
+                piece = batch[start : start + chosen.block_events]
                 emitter.block(
                     {
                         name: np.require(values, requirements=("C", "A"))

@@ -17,7 +17,6 @@ from .framing import Record, RecordType
 from .index import Index, unpack_index
 from .inputs import PipeInput, open_input
 from .levels import level_of
-from .limits import DEFAULT_BLOCK_EVENTS
 from .parallel import check_threads
 from .rewrite import replacing, rewrite
 from .scan import Problem, StreamRecord, StreamScanner
@@ -275,7 +274,7 @@ def compact(
     target: Any,
     *,
     level: str = "small",
-    block_events: int = DEFAULT_BLOCK_EVENTS,
+    block_events: int | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> int:
@@ -287,8 +286,8 @@ def compact(
     target : path
         Replaced when the new stream is whole and on the device; may be the source.
     level : {"fast", "balanced", "small"}
-    block_events : int
-        Events of a full block.
+    block_events : int, optional
+        Events of a full block; by default 131,072, and 262,144 at level ``small``.
     threads : int
         Threads that encode blocks, beside the caller's own, when more than 1. The stream is the same.
     progress : callable, optional
@@ -314,7 +313,7 @@ def compact(
                 taken,
                 file.write,
                 level=chosen,
-                block_events=block_events,
+                block_events=chosen.block_events if block_events is None else block_events,
                 reencode=True,
                 threads=threads,
                 progress=progress,

@@ -23,7 +23,7 @@ from .entry_methods import EntryMethods
 from .errors import EvcodecError, InvalidArgumentError, LimitExceededError, WriteFailedError
 from .inputs import FileInput
 from .levels import Level, level_of
-from .limits import DEFAULT_BLOCK_EVENTS, MAX_BLOCK_EVENTS, MAX_COLUMNS
+from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS
 from .oneshot import header_of
 from .outputs import open_output
 from .parallel import Crew, check_threads
@@ -63,8 +63,8 @@ class Writer(EntryMethods, EventRecorder):
         the process.
     fsync : bool
         Force each flush to the device.
-    block_events : int
-        Events of a full block, 1 to 1,048,576.
+    block_events : int, optional
+        Events of a full block, 1 to 1,048,576; by default 131,072, and 262,144 at level ``small``.
     queue_events : int
         Most events that wait to be encoded, at least 1.
     on_full : {"block", "drop"}
@@ -104,14 +104,15 @@ class Writer(EntryMethods, EventRecorder):
         mode: str = "w",
         flush_interval_s: float = 0.25,
         fsync: bool = False,
-        block_events: int = DEFAULT_BLOCK_EVENTS,
+        block_events: int | None = None,
         queue_events: int = DEFAULT_QUEUE_EVENTS,
         on_full: str = "block",
         merge_on_close: bool = True,
         threads: int = 1,
     ) -> None:
         self._level = level_of(level)
-        _check_range("block_events", block_events, 1, MAX_BLOCK_EVENTS)
+        if block_events is not None:
+            _check_range("block_events", block_events, 1, MAX_BLOCK_EVENTS)
         _check_range("queue_events", queue_events, 1, None)
         seconds = isinstance(flush_interval_s, (int, float)) and not isinstance(flush_interval_s, bool)
         if not seconds or not 0 < flush_interval_s <= 3600:
@@ -123,7 +124,7 @@ class Writer(EntryMethods, EventRecorder):
         self._threads = check_threads(threads)
         header = header_of(metadata, governance)
         pack_header(header)  # raises for what it cannot carry, before anything is opened
-        self._block_events = block_events
+        self._block_events = self._level.block_events if block_events is None else block_events
         self._drops = on_full == "drop"
         self._merge_on_close = merge_on_close
         # Held while something is put, so that what two threads put does not mix, and nothing overtakes
