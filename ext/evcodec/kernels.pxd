@@ -51,9 +51,6 @@ cdef extern from "kernels/ev_encode.h" nogil:
         EV_MAX_CHOICES
         EV_DESCRIPTION_ROOM
 
-    enum:
-        EV_MAX_STREAMS
-
     ctypedef struct ev_search:
         uint32_t sample
         uint8_t thorough
@@ -153,7 +150,6 @@ cdef extern from "kernels/ev_column.h" nogil:
     int ev_decode_column "ev_in_use->decode_column"(const ev_column *, const ev_rows *, const uint8_t **, const uint8_t *, void *, void *, ev_error *)
 
 cdef extern from "kernels/ev_held.h" nogil:
-    bint ev_takes_position(unsigned)
     void ev_hold(const void *, size_t, const uint8_t *, size_t, void *, size_t *, uint8_t *, size_t *)
 
 cdef extern from "kernels/ev_cpu.h" nogil:

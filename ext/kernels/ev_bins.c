@@ -153,7 +153,6 @@ static void add_spare(ev_bins *bins, int64_t low, int64_t high) {
 void ev_cover(ev_bins *bins, int64_t least, int64_t most) {
     if (bins->low[0] < bins->high) add_spare(bins, bins->low[0], bins->high);
     add_spare(bins, least, most);
-    bins->code_bits = narrowest(bins->count);
 }
 
 void ev_trim(ev_bins *bins, unsigned used) {

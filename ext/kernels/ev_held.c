@@ -2,13 +2,13 @@
 
 enum { BUTTON_DOWN = 1, BUTTON_UP = 2, KEY_DOWN = 4, KEY_UP = 5, KEY_REPEAT = 8 };
 
-int ev_takes_position(unsigned kind) { return kind == BUTTON_UP || kind == KEY_UP || kind == KEY_REPEAT; }
-
 /* What each kind does: whether it presses, releases, takes a position, and which list it is about. */
 enum { PRESSES = 1, RELEASES = 2, PLACED = 4, BUTTONS = 8 };
 
 static const uint8_t DEEDS[256] = {
     [BUTTON_DOWN] = PRESSES | BUTTONS, [BUTTON_UP] = RELEASES | PLACED | BUTTONS, [KEY_DOWN] = PRESSES, [KEY_UP] = RELEASES | PLACED, [KEY_REPEAT] = PLACED};
+
+int ev_takes_position(uint8_t kind) { return (DEEDS[kind] & PLACED) != 0; }
 
 /* Codes that are down, the longest first. */
 typedef struct {

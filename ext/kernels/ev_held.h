@@ -7,7 +7,7 @@
 #define EV_MOST_HELD 64
 
 /* Whether rows of a kind take a position: releases and repeats. */
-int ev_takes_position(unsigned kind);
+int ev_takes_position(uint8_t kind);
 
 /* Turn values of `size` = 1, 2, 4 or 8 bytes into codes and positions. Both have room for `count`. Sets how many there are of each. */
 void ev_hold(const void *values, size_t size, const uint8_t *kinds, size_t count, void *codes, size_t *code_count, uint8_t *positions,
