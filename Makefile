@@ -1,4 +1,4 @@
-# make demo | test | test-cpu-levels | lint | types | bench | bench-quick |
+# make demo | test | soak | test-cpu-levels | lint | types | bench | bench-quick |
 #      instructions | instructions-update | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes.
@@ -12,6 +12,9 @@ ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
+# Tests run in as many processes as there are processors; PARALLEL= for one, to debug.
+PARALLEL ?= --numprocesses=auto --dist=worksteal
+
 # What an editable install does not follow by itself: the build, and the C and Cython sources.
 BUILT_FROM := pyproject.toml setup.py $(shell find ext -type f)
 # The hand-written stubs of extension modules, as module names.
@@ -19,7 +22,7 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cpu-levels lint types bench bench-quick instructions instructions-update sanitize clean
+.PHONY: help demo test soak test-cpu-levels lint types bench bench-quick instructions instructions-update sanitize clean
 
 help:
 	@sed -n '1,8s/^# *//p' Makefile
@@ -28,7 +31,11 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/evcodec demo $(if $(INPUT),"$(INPUT)")
 
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest $(PARALLEL) $(ARGS)
+
+# The tests that make tries (kills, cuts, flips, full disks, ...) in their long form; `--seed` in ARGS repeats a run.
+soak: $(VENV)/.test
+	$(VENV)/bin/python -m pytest $(PARALLEL) --soak $(or $(ARGS),$(wildcard tests/test_fault_*.py))
 
 # The tests of the codec at each CPU level of this machine but the highest, which `make test` uses.
 CODEC_TESTS = tests/test_codec.py tests/test_reference_vectors.py tests/test_roundtrip.py
@@ -36,7 +43,7 @@ test-cpu-levels: $(VENV)/.test
 	@for level in $$($(VENV)/bin/python -c 'import evcodec; i = evcodec.cpu_info(); \
 		print(*(level for level in i.levels if level in i.built and level != i.level))'); do \
 		echo "EVCODEC_CPU=$$level"; \
-		EVCODEC_CPU=$$level $(VENV)/bin/python -m pytest $(ARGS) $(CODEC_TESTS) || exit 1; \
+		EVCODEC_CPU=$$level $(VENV)/bin/python -m pytest $(PARALLEL) $(ARGS) $(CODEC_TESTS) || exit 1; \
 	done
 
 lint: $(VENV)/.dev

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,48 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+# The quick form of a seeded test always makes the same tries.
+QUICK_SEED = 20_261
+
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("evcodec")
+    group.addoption("--soak", action="store_true", help="the long form of tests that make many tries")
+    group.addoption("--seed", type=int, help="seed of these tries, to see a failure again")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: makes sense in its long form only, with --soak")
+    if config.option.seed is None:  # processes of pytest-xdist are given the seed of the whole run
+        config.option.seed = secrets.randbits(31) if config.option.soak else QUICK_SEED
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.option.seed}" + (" (soak)" if config.option.soak else "")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.soak:
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="makes sense in its long form only: make soak"))
+
+
+@pytest.fixture(scope="session")
+def tries(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """Function that chooses between the number of tries of the quick and of the long form."""
+    return lambda quick, soak: soak if request.config.option.soak else quick
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    """Seed of all random tries; the header of the run prints it."""
+    chosen: int = request.config.option.seed
+    return chosen
 
 
 @pytest.fixture(scope="session")
