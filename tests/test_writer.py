@@ -71,7 +71,7 @@ def test_what_is_no_target(target):
         {"queue_events": 0},
         {"on_full": "wait"},
         {"metadata": {1: 2}},
-        {"metadata": {"a": object()}},
+        {"metadata": {"a": bytearray}},
         {"metadata": {"a": 2**64}},
         {"metadata": [1]},
         {"governance": {"purpose": 5}},
