@@ -35,7 +35,7 @@ LAYERS = (
     ("index",),
     ("emitter", "scan", "select"),
     ("locate", "sealing", "oneshot"),
-    ("resume", "rewrite", "contents"),
+    ("replacing", "resume", "rewrite", "contents"),
     ("reader", "entry_methods"),
     ("writer",),
     ("stream",),
@@ -45,7 +45,7 @@ LAYERS = (
     ("__main__",),
 )
 # The only modules that open, read or write anything outside of the process.
-DOING_IO = {"cpu", "inputs", "outputs", "reader", "resume", "rewrite", "stream", "writer"}
+DOING_IO = {"cpu", "inputs", "outputs", "reader", "replacing", "resume", "stream", "writer"}
 DOING_IO |= {"sinks", "sources", "cli", "__main__"}
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from contextlib import suppress
@@ -125,6 +126,8 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
             mode = "x"
         file = cast(BinaryIO, path.open(_MODES[mode], buffering=0))
         regular = file.seekable() and path.is_file()
+        if fsync and regular:
+            sync_folder(path.parent)  # a file is not there after a power cut before its name is
         return Output(file, str(path), path if regular else None, owned=True, fsync=fsync and regular)
     if not hasattr(target, "write") or isinstance(target, io.TextIOBase):
         raise InvalidArgumentError(
@@ -146,3 +149,20 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
     return Output(
         target, name if isinstance(name, str) else type(target).__name__, None, owned=False, fsync=fsync
     )
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in a folder to the device, where the system can; raise OSError when that fails."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return  # files can be made in a folder that cannot be read
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot, and need not
+            raise
+    finally:
+        os.close(descriptor)

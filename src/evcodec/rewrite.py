@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Callable
 
 import numpy as np
 
@@ -118,36 +113,3 @@ def rewrite(
             emitter.end()
             events += emitter.events
     return events
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a file that takes the place of ``path`` when the block ends well, and vanishes when it does not.
-
-    Whatever happens, ``path`` is the old file or the new one, whole: the new one is on the device before it takes the
-    name. A link stays a link. An OSError names ``path``, not the file that was to take its place.
-    """
-    real = Path(os.path.realpath(path))
-    name = ""
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{real.name}.", suffix=".part", dir=real.parent)
-        with open(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        mode = real.stat().st_mode if real.exists() else 0o666 & ~_umask()
-        os.chmod(name, mode & 0o777)
-        os.replace(name, real)
-    except BaseException as error:
-        if name:
-            Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError) and str(error.filename or name).endswith(".part"):
-            raise type(error)(error.errno, error.strerror, str(path)) from error
-        raise
-
-
-def _umask() -> int:
-    """Return the process's umask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

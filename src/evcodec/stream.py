@@ -18,7 +18,8 @@ from .index import Index, unpack_index
 from .inputs import PipeInput, open_input
 from .levels import level_of
 from .parallel import check_threads
-from .rewrite import replacing, rewrite
+from .replacing import replacing
+from .rewrite import rewrite
 from .scan import Problem, StreamRecord, StreamScanner
 from .wire import unpack_entries
 

@@ -27,8 +27,9 @@ from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS
 from .oneshot import header_of
 from .outputs import open_output
 from .parallel import Crew, check_threads
+from .replacing import replacing
 from .resume import Resumed, resume
-from .rewrite import replacing, rewrite
+from .rewrite import rewrite
 from .schema import common_dtype
 from .sealing import Sealer
 from .wire import Header, copied, pack_entry, pack_header

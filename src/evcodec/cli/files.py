@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import click
 
+from ..replacing import replacing
 from .terminal import printable
 
 STDIO = "-"
@@ -221,7 +222,6 @@ def opened_input(path: str) -> Iterator[BinaryIO]:
 def whole_output(path: str, *, make_folders: bool = False) -> Iterator[BinaryIO]:
     """Open an output that appears under its name only when the block ends without an error.
 
-    The bytes go to a sibling with a hidden name, on the same file system, which is renamed at the end or removed.
     stdout and devices are written as they are.
     """
     with _output_named(path):
@@ -250,31 +250,11 @@ def _output_named(path: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _renamed_when_whole(path: str, make_folders: bool) -> Iterator[BinaryIO]:
-    # A link stays a link: what it points at is replaced.
-    final = os.path.realpath(path)
-    folder, name = os.path.split(final)
+    folder, _ = os.path.split(os.path.realpath(path))
     if make_folders:
         os.makedirs(folder, exist_ok=True)
-    part = os.path.join(folder, f".{name[:80]}.{os.getpid()}.part")
-    try:
-        # "x": whoever put a file or a link of this name there does not get our bytes.
-        file = open(part, "x+b")  # noqa: SIM115 - closed below, before it is renamed
-    except OSError as error:
-        error.filename = path
-        raise
-    try:
-        with file:
-            yield file
-            file.flush()
-            # Renaming first and writing later would leave an empty file after a power cut.
-            os.fsync(file.fileno())
-        os.replace(part, final)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            file.close()
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
+    with replacing(Path(path)) as file:
+        yield file
 
 
 @contextlib.contextmanager
