@@ -53,6 +53,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="makes sense in its long form only: make soak"))
 
 
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the figures that tests of many tries recorded with ``record_property``."""
+    if config.option.soak:
+        for report in terminalreporter.getreports("passed"):
+            for name, figures in report.user_properties:
+                terminalreporter.write_line(f"{name}: {figures}")
+
+
 @pytest.fixture(scope="session")
 def tries(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """Function that chooses between the number of tries of the quick and of the long form."""
