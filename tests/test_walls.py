@@ -28,6 +28,7 @@ LAYERS = (
     ("batch",),
     ("entries",),
     ("_codec", "_recorder", "inputs", "outputs", "parallel", "sample", "version"),
+    ("checksums",),
     ("cpu", "framing", "compression", "messages"),
     ("levels", "wire"),
     ("parts", "block"),

@@ -92,6 +92,26 @@ for _name in cpu_levels()[1]:
     use_cpu_level(_name)  # the last one that was built stays
 
 
+# ---- records ----
+
+def crc32_shift(uint32_t crc, uint64_t size):
+    """Return what the CRC-32 ``crc`` of bytes becomes in that of the same bytes and ``size`` more: exclusive or with the
+    CRC-32 of these is the CRC-32 of all.
+    """
+    return ev_crc32_shift(crc, size)
+
+
+def find_head(data, size_t start):
+    """Return the offset of the first place from ``start`` on where a marker begins a record head whose checksum holds, or
+    where ``data`` ends within what may become one; ``len(data)`` if there is none.
+    """
+    cdef _View view = _View(data)
+    cdef size_t found, size = view.view.len
+    with nogil:
+        found = ev_find_head(<const uint8_t *>view.view.buf, size, start)
+    return found
+
+
 # ---- kinds ----
 
 def count_kinds(kinds):

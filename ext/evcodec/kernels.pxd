@@ -25,6 +25,10 @@ cdef extern from "kernels/ev_base.h" nogil:
         uint8_t *end
         int overflow
 
+cdef extern from "kernels/ev_crc.h" nogil:
+    uint32_t ev_crc32_shift(uint32_t crc, uint64_t bytes)
+    size_t ev_find_head(const uint8_t *data, size_t size, size_t start)
+
 cdef extern from "kernels/ev_sequence.h" nogil:
     enum:
         EV_MAX_PARTS

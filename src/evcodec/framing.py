@@ -8,6 +8,8 @@ from binascii import crc_hqx
 from enum import IntEnum
 from typing import NamedTuple
 
+from ._codec import find_head
+from .checksums import RunChecksums
 from .errors import (
     CorruptDataError,
     EvcodecError,
@@ -103,32 +105,18 @@ def parse_head(data: memoryview, offset: int, position: int) -> RecordHead | Non
     return RecordHead(record_type, length, sequence)
 
 
-def check_record(record: memoryview, position: int) -> memoryview:
+def check_record(record: memoryview, position: int, expected: int | None = None) -> memoryview:
     """Return the payload of a whole record whose head has been parsed; raise CorruptDataError if its
-    checksum is wrong.
+    checksum is wrong. ``expected`` is what it should be, where that is known.
     """
     (found,) = _TAIL.unpack(record[-TAIL_BYTES:])
-    expected = zlib.crc32(record[:-TAIL_BYTES])
+    if expected is None:
+        expected = zlib.crc32(record[:-TAIL_BYTES])
     if found != expected:
         raise CorruptDataError(
             f"byte {position}: checksum of a record: found {found:#010x}, allowed: {expected:#010x}"
         )
     return record[HEAD_BYTES:-TAIL_BYTES]
-
-
-def find_marker(data: bytearray, start: int) -> int:
-    """Return the offset of the next place from ``start`` on where a record may begin; ``len(data)`` if there
-    is none.
-
-    The last three bytes may be the beginning of a marker: the offset of such a beginning is returned too.
-    """
-    found = data.find(MARKER, start)
-    if found >= 0:
-        return found
-    for kept in range(3, 0, -1):
-        if len(data) - start >= kept and data[len(data) - kept :] == MARKER[:kept]:
-            return len(data) - kept
-    return len(data)
 
 
 class Record(NamedTuple):
@@ -171,6 +159,7 @@ class RecordScanner:
         self._base = position
         self._finished = False
         self._lost = False
+        self._sums: RunChecksums | None = None
 
     @property
     def position(self) -> int:
@@ -205,17 +194,26 @@ class RecordScanner:
             return None
         with memoryview(self._data) as view:
             head = parse_head(view, self._at, self.position)
-        if head is None or left < head.record_bytes:
-            if not self._finished:
-                return None
-            needed = HEAD_BYTES if head is None else head.record_bytes
-            raise TruncatedDataError(
-                f"byte {self.position}: record: found {left} of its {needed} bytes, then the data ended"
-            )
-        record = memoryview(bytes(memoryview(self._data)[self._at : self._at + head.record_bytes]))
-        found = Record(head.type, head.sequence, self.position, check_record(record, self.position))
-        self._at += head.record_bytes
-        return found
+            if head is not None and left >= head.record_bytes:
+                return self._take(head, view)
+        if not self._finished:
+            return None
+        needed = HEAD_BYTES if head is None else head.record_bytes
+        raise TruncatedDataError(
+            f"byte {self.position}: record: found {left} of its {needed} bytes, then the data ended"
+        )
+
+    def _take(self, head: RecordHead, view: memoryview) -> Record:
+        """Return a copy of the record that is there, checked, and step over it."""
+        position, stop = self.position, self._at + head.record_bytes
+        expected = None
+        if self._sums is not None:
+            expected = self._sums.of(view, self._base, position, self._base + stop - TAIL_BYTES)
+        with view[self._at : stop] as there:
+            check_record(there, position, expected).release()
+            record = memoryview(bytes(there))
+        self._at = stop
+        return Record(head.type, head.sequence, position, record[HEAD_BYTES:-TAIL_BYTES])
 
     def skip_damage(self) -> None:
         """After an error, go on behind the first byte of the record that failed, at the next marker whose
@@ -223,12 +221,15 @@ class RecordScanner:
         """
         self._at += 1
         self._lost = True
+        if self._sums is None:
+            # Heads can be forged: from here on no byte is summed again for each record that may begin before it.
+            self._sums = RunChecksums()
 
     def _resynchronise(self) -> bool:
         """Move to the next place where a head is sound; False when more data is needed to tell."""
         with memoryview(self._data) as view:
             while True:
-                self._at = find_marker(self._data, self._at)
+                self._at = find_head(view, self._at)
                 try:
                     head = parse_head(view, self._at, self.position)
                 except EvcodecError:
