@@ -30,7 +30,10 @@ _SLOTS = 2  # before the stamps: when close() began, and when it ended
 def processes() -> Any:
     """Return where processes of tests come from."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["evcodec", "evcodec.stream", "numpy", "faults_kills"])
+    # What the modules of tests import too: those themselves cannot be found yet when the server starts.
+    context.set_forkserver_preload(
+        ["evcodec.stream", "evcodec.cli.convert", "hypothesis.strategies", "multiprocessing.pool", "pytest"]
+    )
     return context
 
 
