@@ -84,7 +84,7 @@ def test_killed_at_a_line_of_its_code(name, folder, tmp_path, tries, seed, recor
             assert not UNNAMED or other.read_bytes() == new, number
             other.unlink()
         left += len(others)
-    assert not UNNAMED or left <= 3, "only between the name and the place"
+    assert not UNNAMED or left <= 9, "only at the few lines between the name and the place"
     record_property(
         f"{name} killed at lines of its code", f"{len(chosen)}; new {replaced}, hidden file left {left}"
     )

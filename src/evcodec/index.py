@@ -58,6 +58,8 @@ class Index:
     kinds: Counter[int] = field(default_factory=Counter)
     columns: dict[tuple[str, np.dtype], int] = field(default_factory=dict)
     """Group of each (name, dtype) that blocks of the stream have."""
+    is_numbered: bool = False
+    """Whether nothing stands between the records of the rows: the first has the sequence number 1, and so on."""
 
     @property
     def events(self) -> int:

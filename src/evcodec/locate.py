@@ -10,7 +10,7 @@ import numpy as np
 from .block import Block
 from .entries import type_number
 from .errors import CorruptDataError, EvcodecError, TruncatedDataError
-from .framing import HEAD_BYTES, TAIL_BYTES, Record, RecordType, check_record, parse_head
+from .framing import HEAD_BYTES, TAIL_BYTES, Record, RecordHead, RecordType, check_record, parse_head
 from .index import Index, unpack_index
 from .inputs import BytesInput, FileInput
 from .limits import DEFAULT_BLOCK_BYTES
@@ -36,17 +36,31 @@ class RecordPlace(NamedTuple):
     t_min: int
     t_max: int
     kinds: int
+    sequence: int | None
+    """Its sequence number, where the index tells."""
 
 
 def read_record(source: SeekableInput, place: RecordPlace) -> Record:
     """Return the record at a place; raise CorruptDataError if it is not what the index says."""
     data = source.read_at(place.position, place.size)
+    head = read_head(data, place)
+    return Record(head.type, head.sequence, place.position, check_record(data, place.position))
+
+
+def read_head(data: memoryview, place: RecordPlace) -> RecordHead:
+    """Return the head at the start of data; raise CorruptDataError if it is not what the index says."""
     head = parse_head(data, 0, place.position)
     if head is None or head.record_bytes != place.size or head.type != place.type:
         raise CorruptDataError(
             f"byte {place.position}: record: found another type or size than the index states"
         )
-    return Record(head.type, head.sequence, place.position, check_record(data, place.position))
+    # Two records that changed places may be alike in all that an index says of them.
+    if place.sequence not in (None, head.sequence):
+        raise CorruptDataError(
+            f"byte {place.position}: sequence number: found {head.sequence}, allowed: {place.sequence}; "
+            "the order was changed"
+        )
+    return head
 
 
 class _Records:
@@ -85,6 +99,12 @@ class _Stream(NamedTuple):
     contents: Index
 
 
+def _place(number: int, stream: _Stream, row_number: int) -> RecordPlace:
+    row = stream.contents.rows[row_number]
+    sequence = row_number + 1 if stream.contents.is_numbered else None
+    return RecordPlace(number, stream.position + row.offset, *row[1:], sequence)
+
+
 class Locator:
     """Finds the records of all streams of an input.
 
@@ -110,9 +130,9 @@ class Locator:
             # Whatever is wrong with an accelerator: the records themselves decide.
             self._walk()
         self._places = [
-            RecordPlace(number, stream.position + row.offset, *row[1:])
+            _place(number, stream, i)
             for number, stream in enumerate(self._streams)
-            for row in stream.contents.rows
+            for i in range(len(stream.contents.rows))
         ]
 
     @property
@@ -254,7 +274,18 @@ class Locator:
                 f"byte {record.position}: events of the index: found {index.events}, "
                 f"allowed by the end record: {end.events}"
             )
+        index.is_numbered = without_others
+        if self._skip_damage:
+            self._check_heads(_Stream(position, Header(), index))
         return index
+
+    def _check_heads(self, stream: _Stream) -> None:
+        """Raise an EvcodecError if a record does not begin where the index says: when bytes were put in and others
+        taken out, only a walk finds what has moved.
+        """
+        for i in range(len(stream.contents.rows)):
+            place = _place(0, stream, i)
+            read_head(self._source.read_at(place.position, HEAD_BYTES), place)
 
     def _short_index(self, records: _Records, first: Record, last: Record) -> Index:
         """Return the index of a stream that has none, by reading it."""
