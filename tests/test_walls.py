@@ -26,10 +26,10 @@ LAYERS = (
     ("limits",),
     ("schema",),
     ("batch",),
-    ("entries",),
+    ("entries", "locks", "exits"),
     ("_codec", "_recorder", "inputs", "outputs", "parallel", "sample", "version"),
     ("checksums",),
-    ("cpu", "framing", "compression", "messages"),
+    ("cpu", "framing", "compression", "messages", "retrying"),
     ("levels", "wire"),
     ("parts", "block"),
     ("encoding",),
@@ -37,7 +37,7 @@ LAYERS = (
     ("emitter", "scan", "select"),
     ("locate", "sealing", "oneshot"),
     ("replacing", "resume", "rewrite", "contents"),
-    ("reader", "entry_methods"),
+    ("reader", "entry_methods", "merging"),
     ("writer",),
     ("stream",),
     ("__init__",),
@@ -46,8 +46,8 @@ LAYERS = (
     ("__main__",),
 )
 # The only modules that open, read or write anything outside of the process.
-DOING_IO = {"cpu", "inputs", "outputs", "reader", "replacing", "resume", "stream", "writer"}
-DOING_IO |= {"sinks", "sources", "cli", "__main__"}
+DOING_IO = {"cpu", "inputs", "locks", "merging", "outputs", "reader", "replacing", "resume", "stream"}
+DOING_IO |= {"exits", "sinks", "sources", "cli", "__main__"}
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}
 EXTRAS = {"click", "mcap", "pandas", "pcodec", "polars", "pyarrow", "rich"}

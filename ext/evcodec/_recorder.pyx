@@ -10,6 +10,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.list cimport PyList_Append, PyList_GET_SIZE
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t
+from libc.string cimport memcpy
 
 import operator
 
@@ -80,6 +81,19 @@ cdef class EventBuffer:
     def __dealloc__(self):
         PyMem_RawFree(self.at)
 
+    cdef EventBuffer moved(self):
+        """Return a buffer that is no larger than these events, which are then no longer here."""
+        cdef EventBuffer small = EventBuffer(self.count)
+        cdef Py_ssize_t place
+        for place in range(COLUMNS):
+            memcpy(small.at + place * small.capacity, self.at + place * self.capacity, self.count * 8)
+        memcpy(small.extra_rows, self.extra_rows, self.count * 8)
+        memcpy(small.kinds, self.kinds, self.count)
+        small.count = self.count
+        small.extras, self.extras = self.extras, small.extras
+        self.count = 0
+        return small
+
     def columns(self):
         """Return the events as a dict of name to array: the standard dtype where every value fits, else
         int64.
@@ -139,6 +153,86 @@ def narrowed(str name, array):
     return array
 
 
+@cython.final
+cdef class HandOver:
+    """The way of events and entries to the thread that seals them, and the counts of what goes it.
+
+    What is put and its counts change in one step, between which no signal handler runs, so that an exception of one
+    loses nothing and counts nothing twice. Callers put in an order that they see to; one thread takes.
+
+    Parameters
+    ----------
+    put : callable
+        The C method of a queue.
+
+    Attributes
+    ----------
+    events : int
+        Events that were put.
+    dropped : int
+        Events that were not, and that no gap tells of so far; ``low`` and ``high`` are their smallest and largest t.
+    accepted : int
+        Events that were put or dropped.
+    is_closed : bool
+        Whether the last item has been put.
+    """
+
+    cdef object _put
+    cdef readonly int64_t events
+    cdef readonly int64_t dropped
+    cdef readonly int64_t low
+    cdef readonly int64_t high
+    cdef readonly int64_t accepted
+    cdef readonly bint is_closed
+    cdef int64_t _weight_put
+    cdef int64_t _weight_taken
+
+    def __cinit__(self, put):
+        self._put = put
+
+    def put(self, item, int64_t events, int64_t weight):
+        """Put an item with so many events, that weighs as much as ``weight`` events."""
+        if self.is_closed:
+            raise InvalidArgumentError("writer: found it closed, allowed: an open one")
+        self._weight_put += weight
+        self._put(item)
+        self.events += events
+        self.accepted += events
+
+    def put_gap(self, item, int64_t lost, int64_t weight):
+        """Put an entry that tells of ``lost`` dropped events."""
+        self.put(item, 0, weight)
+        self.dropped -= lost
+
+    def put_last(self, item):
+        """Put the item behind which there is none; once."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._put(item)
+
+    def drop(self, int64_t count, int64_t low, int64_t high):
+        """Count events that are not put."""
+        if not self.dropped or low < self.low:
+            self.low = low
+        if not self.dropped or high > self.high:
+            self.high = high
+        self.dropped += count
+        self.accepted += count
+
+    def taken(self, int64_t weight):
+        """Count what the thread has taken."""
+        self._weight_taken += weight
+
+    @property
+    def waiting(self):
+        """Weight of what was put and has not been taken."""
+        return self._weight_put - self._weight_taken
+
+
+# Why a recorder refuses events; an int each, to be combined.
+CLOSED, FAILING, UNFIT = 1, 2, 4
+
+
 cdef class EventRecorder:
     """Takes events one at a time.
 
@@ -152,10 +246,12 @@ cdef class EventRecorder:
     cdef EventBuffer _spare
     cdef Py_ssize_t _capacity
     cdef bint _recording
+    cdef int _reasons  # not to record
 
     def __cinit__(self, *args, **kwargs):
         self._capacity = 8192
         self._recording = False
+        self._reasons = 0
 
     # ---- for the subclass ----
 
@@ -167,18 +263,37 @@ cdef class EventRecorder:
         """Take events from now on."""
         self._buffer = EventBuffer(self._capacity)
         self._spare = EventBuffer(self._capacity)
-        self._recording = True
+        self._recording = not self._reasons
 
-    def _stop(self):
+    def _stop(self, int reason):
         """Refuse events from now on; the subclass's `_refuse` says why."""
         with cython.critical_section(self):
+            self._reasons |= reason
             self._recording = False
+
+    def _go_on(self, int reason):
+        """Take events again, if this was the only reason to refuse them."""
+        with cython.critical_section(self):
+            self._reasons &= ~reason
+            self._recording = not self._reasons and self._buffer is not None
 
     def _recorded(self):
         """Return the number of events that wait to be taken."""
         return self._buffer.count if self._buffer is not None else 0
 
-    def _take(self):
+    def _hand_to(self, HandOver hand_over, int64_t least_weight):
+        """Put the events appended so far, if there are any; the item is an EventBuffer."""
+        cdef EventBuffer taken = self._take()
+        if taken is None:
+            return
+        # A queue of nearly empty buffers would hold memory for nothing.
+        if 2 * taken.count < taken.capacity:
+            small = taken.moved()
+            self._give_back(taken)
+            taken = small
+        hand_over.put(taken, taken.count, max(taken.count, least_weight))
+
+    cdef EventBuffer _take(self):
         """Return the events appended so far, or None when there are none."""
         cdef EventBuffer taken = None
         # Made before it is needed: making one may collect garbage, which may run any code, this method too.
@@ -197,6 +312,8 @@ cdef class EventRecorder:
     def _give_back(self, EventBuffer buffer):
         """Let a buffer be used again, once its columns have been copied."""
         cdef list empty = []
+        if buffer.capacity != self._capacity:
+            return
         with cython.critical_section(self):
             buffer.count = 0
             buffer.extras = empty
@@ -213,7 +330,7 @@ cdef class EventRecorder:
         raise NotImplementedError
 
     def _refuse(self):
-        """Called instead of an append when nothing is recorded; raises."""
+        """Called instead of an append when nothing is recorded; raises, or sees to it that events are recorded."""
         raise NotImplementedError
 
     # ---- appends ----
@@ -245,10 +362,15 @@ cdef class EventRecorder:
             # Outside of the critical section: what follows may wait for other threads.
             if not self._recording:
                 self._refuse()
+                continue
             if not self._buffer_full(t):
                 return 0
         if row == 0:
-            self._first_event()
+            try:
+                self._first_event()
+            except BaseException:
+                self._first_event()  # a signal handler raised; the event is here, and must not wait for others
+                raise
         return 0
 
     def move(self, t, x, y):

@@ -151,6 +151,10 @@ class StreamEmitter:
         types = [type_number(entry) for entry in unpack_entries(memoryview(payload), where)]
         self._entries_payload(payload, types)
 
+    def then(self, call: Callable[[], None]) -> None:
+        """Call back when all that was put before has been written."""
+        self._put(call)
+
     def _entries_record(self, group: ColumnGroup, pending: _PendingEntries) -> None:
         self._entries_payload(pack_entries(group, pending.packed, _ENTRIES_EFFORTS), pending.types)
 

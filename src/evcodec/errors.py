@@ -4,6 +4,8 @@ Every error is an :class:`EvcodecError` and also the builtin that fits it, so th
 evcodec still catch what they expect. Messages say where, what was found, and what is allowed.
 """
 
+from __future__ import annotations
+
 
 class EvcodecError(Exception):
     """Base of every error that evcodec raises on purpose."""
@@ -38,4 +40,20 @@ class CpuLevelError(EvcodecError, ImportError):
 
 
 class WriteFailedError(EvcodecError, OSError):
-    """The target of a Writer did not take the bytes; what it took before stays readable."""
+    """The target of a Writer did not take the bytes; what it took before stays readable.
+
+    Attributes
+    ----------
+    unwritten_events : int
+        When `Writer.close` raises it: how many events were appended without an error and are neither in the
+        stream nor in one of its gaps.
+    """
+
+    unwritten_events: int = 0
+
+    def again(self, more: str = "", unwritten_events: int = 0) -> WriteFailedError:
+        """Return an error that says the same, and more, to another caller."""
+        error = WriteFailedError(*self.args[:-1], f"{self.args[-1]}{more}")
+        error.unwritten_events = unwritten_events
+        error.__cause__ = self.__cause__ or self
+        return error

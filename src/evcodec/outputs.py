@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from .errors import InvalidArgumentError, WriteFailedError
+from .locks import lock, stands_at, unlock
 
 
 class Output:
@@ -19,26 +22,30 @@ class Output:
     ----------
     path : Path or None
         Where it stands, when the Writer was given a path to a regular file.
+    file : binary file
+        What is written to.
+    can_go_on : bool
+        Whether the target ends with a whole record, after a failure too, so that the next one may be tried.
     """
 
     def __init__(self, file: BinaryIO, name: str, path: Path | None, owned: bool, fsync: bool) -> None:
         self.path = path
-        self._file = file
+        self.file = file
+        self.can_go_on = True
+        # Past the caller's buffer: a child after a fork would write what is left in its copy of it.
+        self._sink = cast(BinaryIO, file.raw) if type(file) is io.BufferedWriter else file
         self._name = name
         self._owned = owned
         self._fsync = fsync
         self._written = 0
         self._synced = 0
         self._start = 0
+        if owned:
+            _owned.add(self)
 
     def is_at_path(self) -> bool:
         """Tell whether the file that is written still stands at its path, and was not moved or replaced."""
-        if self.path is None:
-            return False
-        try:
-            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
-        except OSError:
-            return False
+        return self.path is not None and stands_at(self.path, self.file)
 
     def write(self, data: bytes) -> None:
         """Hand all of ``data`` to the operating system.
@@ -50,23 +57,31 @@ class Output:
         """
         view = memoryview(data)
         try:
+            if self._sink is not self.file:
+                self.file.flush()
             while view:
-                taken = self._file.write(view)
-                if taken is None:
-                    raise BlockingIOError("the target is not ready; allowed: a target that blocks")
-                view = view[taken:]
-            self._file.flush()
+                view = view[self._taken(view) :]
+            self._sink.flush()
         except (OSError, ValueError) as error:
-            self._cut()
+            self.can_go_on = self._cut()
             raise self._failure(error) from error
         self._written += len(data)
+
+    def _taken(self, view: memoryview) -> int:
+        """Write some of it, and return how many bytes that was."""
+        taken = self._sink.write(view)
+        if taken is None:
+            raise BlockingIOError("the target is not ready; allowed: a target that blocks")
+        if not 0 < taken <= len(view):
+            raise OSError(f"write() of {len(view)} bytes: found {taken!r}, allowed: how many were written")
+        return taken
 
     def sync(self) -> None:
         """Force what was written to the device, if the Writer was asked to."""
         if not self._fsync or self._synced == self._written:
             return
         try:
-            os.fsync(self._file.fileno())
+            os.fsync(self.file.fileno())
         except OSError as error:
             raise self._failure(error) from error
         self._synced = self._written
@@ -74,35 +89,59 @@ class Output:
     def _failure(self, error: Exception) -> WriteFailedError:
         number = getattr(error, "errno", None)
         reason = getattr(error, "strerror", None) or str(error)
-        return WriteFailedError(
-            number, f"{self._name}, byte {self._written}: {reason}; what was written before stays readable"
-        )
+        message = f"{self._name}, byte {self._written}: {reason}; what was written before stays readable"
+        return WriteFailedError(message) if number is None else WriteFailedError(number, message)
 
-    def _cut(self) -> None:
-        """Drop the part of a record that was taken before a failure, so that an append finds a whole one
-        last.
+    def _cut(self) -> bool:
+        """Drop the part of a record that was taken before a failure; tell whether that was possible. Where it is
+        not, a reader copes with a truncated record.
         """
         if self.path is None:
-            return
-        with suppress(OSError, ValueError):  # where it cannot be cut, a reader copes with a truncated record
-            self._file.truncate(self._start + self._written)
+            return False
+        try:
+            self.file.truncate(self._start + self._written)
+            self.file.seek(self._start + self._written)
+        except (OSError, ValueError):
+            return False
+        return True
 
     def begin_at(self, position: int) -> None:
         """Write from ``position`` on, dropping what stands behind it."""
-        self._file.seek(position)
-        self._file.truncate()
+        self.file.seek(position)
+        self.file.truncate()
         self._start = position
 
     def close(self) -> None:
-        """Close the target, if it was opened here."""
+        """Close the target, if it was opened here, and let other Writers have it."""
         if not self._owned:
             return
+        if self.path is not None:
+            unlock(self.file)
         try:
-            self._file.close()
+            self.file.close()
         except OSError as error:
             raise self._failure(error) from error
 
+    def abandon(self) -> None:
+        """Close a child's copy of the descriptor: the file and its lock stay the parent's."""
+        with suppress(OSError):
+            self.file.close()
 
+
+_owned: weakref.WeakSet[Output] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for output in list(_owned):
+        output.abandon()
+    _owned.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
+
+# File systems that give a file another number each time it is asked for must not keep us for ever.
+_MOST_ATTEMPTS = 20
 _MODES = {"w": "wb", "x": "xb", "a": "r+b"}
 
 
@@ -112,7 +151,8 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
     Raises
     ------
     InvalidArgumentError
-        It is neither a path nor a binary file object, or the mode does not fit it.
+        It is neither a path nor a binary file object, or the mode does not fit it; or another Writer has the
+        file open.
     OSError
         A path cannot be opened.
     """
@@ -122,13 +162,17 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
         )
     if isinstance(target, (str, os.PathLike)):
         path = Path(os.path.abspath(target))  # the working directory may change
-        if mode == "a" and not path.exists():
-            mode = "x"
-        file = cast(BinaryIO, path.open(_MODES[mode], buffering=0))
-        regular = file.seekable() and path.is_file()
+        file, regular = _open_path(path, mode)
+        output = Output(file, str(path), path if regular else None, owned=True, fsync=fsync and regular)
         if fsync and regular:
-            sync_folder(path.parent)  # a file is not there after a power cut before its name is
-        return Output(file, str(path), path if regular else None, owned=True, fsync=fsync and regular)
+            try:
+                sync_folder(path.parent)  # a file is not there after a power cut before its name is
+            except BaseException:
+                output.close()
+                raise
+        return output
+    if mode == "a":
+        raise InvalidArgumentError(f"mode: found 'a' with {type(target).__name__}, allowed: a path")
     if not hasattr(target, "write") or isinstance(target, io.TextIOBase):
         raise InvalidArgumentError(
             f"target: found {type(target).__name__}, allowed: path, binary file object"
@@ -149,6 +193,37 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
     return Output(
         target, name if isinstance(name, str) else type(target).__name__, None, owned=False, fsync=fsync
     )
+
+
+def _open_path(path: Path, mode: str) -> tuple[BinaryIO, bool]:
+    """Open a path, and lock it where it is a regular file; nothing of it is changed before it is locked."""
+    for attempt in range(_MOST_ATTEMPTS):
+        kind = "x" if mode == "a" and not path.exists() else mode
+        try:
+            file = cast(BinaryIO, open(path, _MODES[kind], buffering=0, opener=_open_whole))  # noqa: SIM115 - kept open
+        except FileExistsError:
+            if mode == "a":  # it has come since
+                continue
+            raise
+        try:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return file, False
+            lock(file, path)
+            if stands_at(path, file) or attempt == _MOST_ATTEMPTS - 1:
+                if mode == "w":
+                    file.truncate(0)
+                return file, True
+        except BaseException:
+            file.close()
+            raise
+        # Whoever had it put another file in its place, or took it away, before it was locked here.
+        unlock(file)
+        file.close()
+    raise FileNotFoundError(errno.ENOENT, "found it removed again and again", str(path))
+
+
+def _open_whole(path: str, flags: int) -> int:
+    return os.open(path, flags & ~os.O_TRUNC, 0o666)
 
 
 def sync_folder(folder: Path) -> None:

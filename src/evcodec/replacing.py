@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from .locks import Claim
 from .outputs import sync_folder
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, own: BinaryIO | None = None) -> Iterator[BinaryIO]:
     """Give a file that takes the place of ``path`` when the block ends well, and vanishes when it does not.
 
     Whatever happens, ``path`` is the old file or the new one, whole: the new one is on the device before it takes the
@@ -24,8 +25,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Where the system has files without a name (Linux, on most file systems) the new one has none until it is whole, so
     that nothing is left of it when the process is killed. Elsewhere a process that is killed leaves a hidden file that
     ends in ``.part``.
+
+    A file that a Writer has open is not replaced (InvalidArgumentError), unless the Writer is ours and ``own`` its file.
     """
     real = Path(os.path.realpath(path))
+    claim = Claim(real, own)
     name = ""
     try:
         descriptor = _unnamed(real.parent)
@@ -42,6 +46,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 name = _named(descriptor, real)
         if not unnamed:
             os.chmod(name, mode)
+        claim.renew()
+        if os.name == "nt":  # which replaces no open file
+            claim.release()
         os.replace(name, real)
         sync_folder(real.parent)
     except BaseException as error:
@@ -50,6 +57,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and str(error.filename or ".part").endswith(".part"):
             raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
+    finally:
+        claim.release()
 
 
 def _hidden(real: Path) -> str:

@@ -8,31 +8,28 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ._recorder import EventBuffer
+from ._recorder import CLOSED, FAILING, EventBuffer, HandOver
 from .batch import join_columns
 from .block import may_share_block
 from .emitter import StreamEmitter
-from .entries import Entry
-from .errors import EvcodecError, WriteFailedError
+from .entries import Entry, Gap, GapReason
+from .errors import WriteFailedError
 from .outputs import Output
 from .parallel import Crew
+from .retrying import RetryingOutput
 
 # What is sealed after this share of the flush interval has the rest of it to be encoded and written.
 _SEAL_SHARE = 0.8
 # How soon to look again when a caller was just about to hand its events over.
 _RETRY_S = 0.005
-
-
-class _Live(NamedTuple):
-    """Events that were appended one at a time; `give_back` takes the emptied buffer."""
-
-    buffer: EventBuffer
-    give_back: Callable[[EventBuffer], None]
 
 
 class _Bulk(NamedTuple):
@@ -45,25 +42,46 @@ class _Wake(NamedTuple):
     """Events are waiting in the recorder."""
 
 
-class _Flush(NamedTuple):
-    """Write all before this, then say so; end the stream too if ``close``."""
-
-    done: threading.Event
-    close: bool
-
-
 class _Weighed(NamedTuple):
-    """An entry, and the number of events that take as much memory."""
+    """An entry, and the memory it takes, in events; ``dropped`` events that it tells of."""
 
     entry: Entry
     weight: int
+    dropped: int
 
 
-_Item = _Live | _Bulk | _Wake | _Flush | _Weighed
+@dataclass
+class _Flush:
+    """Write all before this, then say so; end the stream too if ``close``."""
+
+    close: bool
+    is_done: bool = False
+
+
+_Item = EventBuffer | _Bulk | _Wake | _Flush | _Weighed
 # An item of the queue takes memory however few events it holds.
 _LEAST_WEIGHT = 8
 # Entries that take as much memory as this many events do not wait for their block.
 _MOST_ENTRIES_WEIGHT = 131_072
+
+
+class Recorder(Protocol):
+    """What a Sealer asks of a Writer."""
+
+    def _hand_to(self, hand_over: HandOver, least_weight: int) -> None:
+        """Put the events that were recorded."""
+
+    def _give_back(self, buffer: EventBuffer) -> None:
+        """Take an emptied buffer."""
+
+    def _recorded(self) -> int:
+        """Return the number of events that wait to be put."""
+
+    def _hand_over_if_free(self) -> bool:
+        """Put them, called from the thread; return False when a caller is just doing so."""
+
+    def _stop(self, reason: int) -> None:
+        """Refuse events; called from the thread when writing fails."""
 
 
 class Sealer:
@@ -72,8 +90,8 @@ class Sealer:
     Parameters
     ----------
     output : Output
-    emitter : StreamEmitter
-        Writes to ``output``; used by this thread only from now on.
+    begin : callable
+        Takes what writes a record, and returns the StreamEmitter that uses it, its header written.
     crew : Crew
         What encodes for the emitter; closed when the stream has ended.
     block_events : int
@@ -82,103 +100,140 @@ class Sealer:
         What was put, or announced by ``wake``, longer ago than this has been written.
     queue_events : int
         Most events that wait, beside those of the block that is being filled.
-    hand_over : callable
-        Puts what the recorder holds; called from the thread. Returns False when a caller is just doing so.
-    recorded : callable
-        Returns the number of events that the recorder holds.
-    on_error : callable
-        Called from the thread when writing has failed.
+    recorder : Recorder
+        Where single events come from, and who is told of failures.
 
     Notes
     -----
-    After a failure nothing is written any more: ``error`` is set, and waiting callers go on.
+    While a record cannot be written nothing behind it is, and nobody waits for room (`RetryingOutput`). After a
+    failure that lasts nothing is written any more: ``error`` is set, and waiting callers go on.
     """
 
     def __init__(
         self,
         output: Output,
-        emitter: StreamEmitter,
+        begin: Callable[[Callable[[bytes], None]], StreamEmitter],
         crew: Crew,
         *,
         block_events: int,
         flush_interval_s: float,
         queue_events: int,
-        hand_over: Callable[[], bool],
-        recorded: Callable[[], int],
-        on_error: Callable[[], None],
+        recorder: Recorder,
     ) -> None:
         self._output = output
-        self._emitter = emitter
         self._crew = crew
         self._block_events = block_events
         self._seal_after_s = flush_interval_s * _SEAL_SHARE
         self._queue_events = queue_events
-        self._hand_over = hand_over
-        self._recorded = recorded
-        self._on_error = on_error
+        self._recorder = recorder
         self._queue: SimpleQueue[_Item] = SimpleQueue()
-        self._room = threading.Condition()
-        self._waiting_events = 0
+        self.handed = HandOver(self._queue.put)
         self._pending: deque[dict[str, np.ndarray]] = deque()
         self._pending_events = 0
         self._pending_dtypes: dict[str, np.dtype] = {}
         self._entries: list[Entry] = []
         self._entries_weight = 0
+        self._dropped = 0  # events that the entries tell of
+        self._told = 0  # those that a gap in the stream tells of
         self._deadline: float | None = None
         self.small_blocks = 0
-        self.error: WriteFailedError | None = None
+        self._writing = RetryingOutput(output, partial(recorder._stop, FAILING))
+        self._changed = self._writing.changed
+        self._emitter = begin(self._writing.write)
+        self._writing.be_patient()
         self._thread = threading.Thread(target=self._run, name="evcodec-sealer", daemon=True)
         self._thread.start()
 
     # ---- callers ----
 
+    @property
+    def error(self) -> WriteFailedError | None:
+        """What ended all writing."""
+        return self._writing.error
+
+    @property
+    def failure(self) -> WriteFailedError | None:
+        """What keeps a record from being written now."""
+        return self._writing.failure
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether a record cannot be written now."""
+        return self._writing.failure is not None
+
+    def heard(self) -> WriteFailedError | None:
+        """Return what fails now, if no caller has heard of it so far."""
+        return self._writing.heard()
+
+    @property
+    def unwritten(self) -> int:
+        """Events that were accepted, and are neither in the stream nor in one of its gaps."""
+        return self.handed.accepted - self._emitter.events - self._told
+
     def wake(self) -> None:
         """Say that events wait in the recorder; their flush interval begins."""
         self._queue.put(_Wake())
 
-    def put_live(self, buffer: EventBuffer, give_back: Callable[[EventBuffer], None]) -> None:
-        """Put a recorder's buffer, whether there is room or not: `wait_for_room` comes first."""
-        # A queue of nearly empty buffers would hold memory for nothing.
-        if 2 * buffer.count < buffer.capacity:
-            columns, count = buffer.columns(), buffer.count
-            give_back(buffer)
-            self.put_bulk(columns, count)
-            return
-        self._put(_Live(buffer, give_back), buffer.count)
+    def put_live(self) -> None:
+        """Put what the recorder holds, whether there is room or not: `wait_for_room` comes first."""
+        self._recorder._hand_to(self.handed, _LEAST_WEIGHT)
 
     def put_bulk(self, columns: dict[str, np.ndarray], count: int) -> None:
         """Put columns that nobody else will change."""
-        self._put(_Bulk(columns), count)
+        self.handed.put(_Bulk(columns), count, max(count, _LEAST_WEIGHT))
 
     def put_entry(self, entry: Entry, weight: int = 0) -> None:
         """Put an entry that has been checked, and that takes as much memory as ``weight`` events."""
-        self._put(_Weighed(entry, weight), weight)
+        self.handed.put(_Weighed(entry, weight, 0), 0, max(weight, _LEAST_WEIGHT))
 
-    def _put(self, item: _Item, weight: int) -> None:
-        with self._room:
-            self._waiting_events += max(weight, _LEAST_WEIGHT)
-        self._queue.put(item)
+    def put_gap(self) -> None:
+        """Put a gap that tells of the events that were dropped since the last one."""
+        lost = self.handed.dropped
+        if lost:
+            gap = Gap(
+                reason=GapReason.QUEUE_FULL,
+                t0=self.handed.low,
+                t1=min(self.handed.high + 1, 2**63 - 1),
+                lost=lost,
+                position=self.handed.events,
+            )
+            self.handed.put_gap(_Weighed(gap, 0, lost), lost, _LEAST_WEIGHT)
+
+    def drop(self, count: int, low: int, high: int) -> None:
+        """Count events that there is no room for."""
+        is_first = not self.handed.dropped
+        self.handed.drop(count, low, high)
+        if is_first:
+            self.wake()
 
     def has_room(self, count: int) -> bool:
         """Tell whether the queue has room for this many events; one item always fits into an empty queue."""
-        return self._waiting_events == 0 or self._waiting_events + count <= self._queue_events
+        waiting = self.handed.waiting
+        return waiting == 0 or waiting + count <= self._queue_events
 
-    def wait_for_room(self, count: int) -> None:
-        """Wait until the queue has room for this many events, or writing has failed."""
-        with self._room:
-            self._room.wait_for(lambda: self.error is not None or self.has_room(count))
+    def wait_for_room(self, count: int) -> bool:
+        """Wait until the queue has room for this many events, which it tells, or writing fails."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.error is not None or self.is_failing or self.has_room(count))
+            return self.has_room(count)
 
-    def flush(self, close: bool = False) -> None:
-        """Wait until all that was put has been written, and the stream ended if ``close``; or writing has
-        failed.
-        """
-        done = threading.Event()
-        self._queue.put(_Flush(done, close))
-        while not done.wait(timeout=1.0):
-            if not self._thread.is_alive():
-                return
-        if close:
-            self._thread.join()
+    def try_now(self) -> None:
+        """Have an attempt made at once if writing fails, and wait for what comes of it."""
+        self._writing.try_now()
+
+    def flush(self) -> None:
+        """Wait until all that was put has been written, or writing fails."""
+        flush = _Flush(close=False)
+        self._queue.put(flush)
+        with self._changed:
+            while not (flush.is_done or self.error or self.is_failing) and self._thread.is_alive():
+                self._changed.wait(timeout=1.0)
+
+    def end(self) -> None:
+        """Write what was put, as far as the target takes it, and end the stream and the thread."""
+        self.handed.put_last(_Flush(close=True))
+        self._writing.be_done()
+        self._thread.join()
 
     # ---- the thread ----
 
@@ -186,29 +241,21 @@ class Sealer:
         try:
             while self._step():
                 pass
-        except EvcodecError as error:
-            self._fail(error)
-        except Exception as error:  # a recorder must hear of whatever ended its writing
+        except BaseException as error:  # a recorder must hear of whatever ended its writing
             self._fail(error)
         finally:
             self._crew.close()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if not isinstance(error, WriteFailedError):
             failed = WriteFailedError(f"sealing: {type(error).__name__}: {error}")
             failed.__cause__ = error
             error = failed
-        with self._room:
-            self.error = error
-            self._room.notify_all()
-        self._on_error()
-        while True:  # callers that wait for a flush go on, and see the error
-            try:
-                item = self._queue.get_nowait()
-            except Empty:
-                return
-            if isinstance(item, _Flush):
-                item.done.set()
+        self._writing.give_up(error)
+        self._recorder._stop(CLOSED)
+        with suppress(Empty):
+            while True:  # what will not be written takes no memory
+                self._queue.get_nowait()
 
     def _step(self) -> bool:
         """Deal with the next item, or with the deadline; False when the stream has ended."""
@@ -221,7 +268,7 @@ class Sealer:
 
     def _seal_what_is_due(self) -> bool:
         """Write all that is there; False when the end of the stream was among it."""
-        handed_over = self._hand_over()
+        handed_over = self._recorder._hand_over_if_free()
         for _ in range(self._queue.qsize()):
             if not self._handle(self._queue.get()):
                 return False
@@ -236,14 +283,16 @@ class Sealer:
             if item.close:
                 self._emitter.end()
                 self._output.sync()
-            item.done.set()
+            with self._changed:
+                item.is_done = True
+                self._changed.notify_all()
             return not item.close
         if self._deadline is None:
             self._deadline = time.monotonic() + self._seal_after_s
-        if isinstance(item, _Live):
-            count = item.buffer.count
-            columns = item.buffer.columns()
-            item.give_back(item.buffer)
+        if isinstance(item, EventBuffer):
+            count = item.count
+            columns = item.columns()
+            self._recorder._give_back(item)
             self._taken(count)
             self._add(columns)
         elif isinstance(item, _Bulk):
@@ -253,15 +302,16 @@ class Sealer:
             self._taken(item.weight)
             self._entries.append(item.entry)
             self._entries_weight += item.weight
+            self._dropped += item.dropped
             if self._entries_weight > _MOST_ENTRIES_WEIGHT:
                 self._write_entries()
         return True
 
     def _taken(self, weight: int) -> None:
         """Make room in the queue for those who wait."""
-        with self._room:
-            self._waiting_events -= max(weight, _LEAST_WEIGHT)
-            self._room.notify_all()
+        with self._changed:
+            self.handed.taken(max(weight, _LEAST_WEIGHT))
+            self._changed.notify_all()
 
     def _add(self, columns: dict[str, np.ndarray]) -> None:
         count = len(next(iter(columns.values())))
@@ -297,8 +347,13 @@ class Sealer:
     def _write_entries(self) -> None:
         if self._entries:
             self._emitter.entries(self._entries)
+            if self._dropped:
+                self._emitter.then(partial(self._tell, self._dropped))
             self._entries.clear()
-            self._entries_weight = 0
+            self._entries_weight = self._dropped = 0
+
+    def _tell(self, dropped: int) -> None:
+        self._told += dropped
 
     def _seal_all(self) -> None:
         if self._pending:
@@ -306,5 +361,5 @@ class Sealer:
         self._write_entries()
         self._emitter.settle()
         # An append may have come between a hand-over and this, and its wake been dealt with before.
-        self._deadline = time.monotonic() + self._seal_after_s if self._recorded() else None
+        self._deadline = time.monotonic() + self._seal_after_s if self._recorder._recorded() else None
         self._output.sync()

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 import threading
-import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from ._recorder import EventRecorder
+from ._recorder import CLOSED, FAILING, UNFIT, EventRecorder
 from .batch import EventBatch, check_batch, check_column_name
 from .emitter import StreamEmitter
-from .entries import Context, Entry, Gap, GapReason, Payload, Source
+from .entries import Context, Entry, Payload, Source
 from .entry_methods import EntryMethods
-from .errors import EvcodecError, InvalidArgumentError, LimitExceededError, WriteFailedError
-from .inputs import FileInput
-from .levels import Level, level_of
+from .errors import InvalidArgumentError, LimitExceededError, WriteFailedError
+from .exits import close_at_exit, forget
+from .levels import level_of
 from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS
+from .merging import merge
 from .oneshot import header_of
 from .outputs import open_output
 from .parallel import Crew, check_threads
-from .replacing import replacing
 from .resume import Resumed, resume
-from .rewrite import rewrite
 from .schema import common_dtype
 from .sealing import Sealer
 from .wire import Header, copied, pack_entry, pack_header
@@ -131,19 +126,22 @@ class Writer(EntryMethods, EventRecorder):
         # Held while something is put, so that what two threads put does not mix, and nothing overtakes
         # events that came before it.
         self._order = threading.RLock()
-        self._closed = False
-        self._handed_events = 0
-        self._dropped_events = 0
-        self._dropped_span = (0, 0)
+        self._ending = threading.RLock()
+        self._is_closed = False
+        self._is_ended = False
+        self._is_unfit = False
+        self._is_abandoned = False
+        # The last failure that was raised, so that a `with` block that it leaves does not raise another.
+        self._raised: Callable[[], BaseException | None] = lambda: None
         self._dtypes: dict[str, set[np.dtype]] = {}
         self._live_columns: set[str] = set(_RECORDED)
         self._has_live_events = False
-        resumed = resume(target) if mode == "a" else Resumed()
-        self._sources = resumed.sources
-        self._contexts = resumed.contexts
-        self._payload_count = resumed.payloads
         self._output = open_output(target, mode, fsync)
         try:
+            resumed = resume(target) if mode == "a" else Resumed()
+            self._sources = resumed.sources
+            self._contexts = resumed.contexts
+            self._payload_count = resumed.payloads
             self._begin(
                 header if metadata is not None else replace(header, metadata=resumed.metadata),
                 resumed,
@@ -153,7 +151,7 @@ class Writer(EntryMethods, EventRecorder):
         except BaseException:
             self._output.close()
             raise
-        _open_writers.add(self)
+        close_at_exit(self)
         self._start()
 
     def _begin(self, header: Header, resumed: Resumed, flush_interval_s: float, queue_events: int) -> None:
@@ -163,19 +161,21 @@ class Writer(EntryMethods, EventRecorder):
         if resumed.position:
             self._output.begin_at(resumed.position)
         crew = Crew(self._threads)
-        emitter = StreamEmitter(self._output.write, self._level, header, crew)
-        if resumed.definitions:
-            emitter.entries(resumed.definitions)
+
+        def begin(write: Callable[[bytes], None]) -> StreamEmitter:
+            emitter = StreamEmitter(write, self._level, header, crew)
+            if resumed.definitions:
+                emitter.entries(resumed.definitions)
+            return emitter
+
         self._sealer = Sealer(
             self._output,
-            emitter,
+            begin,
             crew,
             block_events=self._block_events,
             flush_interval_s=flush_interval_s,
             queue_events=queue_events,
-            hand_over=self._hand_over_if_free,
-            recorded=self._recorded,
-            on_error=self._stop,
+            recorder=self,
         )
 
     # ---- events ----
@@ -208,7 +208,7 @@ class Writer(EntryMethods, EventRecorder):
                     self._sealer.put_bulk({name: values.copy() for name, values in batch.columns.items()}, 0)
                 return
             for start in range(0, len(batch), self._block_events):
-                self._put_piece(batch[start : start + self._block_events])
+                self._put_piece(batch[start : start + self._block_events], is_first=not start)
 
     def _check_dtypes(self, batch: EventBatch) -> None:
         wide = {name for name, values in batch.columns.items() if values.dtype == np.uint64}
@@ -228,43 +228,30 @@ class Writer(EntryMethods, EventRecorder):
         for name, values in batch.columns.items():
             self._dtypes.setdefault(name, set()).add(values.dtype)
         if wide & _RECORDED:
-            self._stop()  # single events could no longer be kept beside these: `_refuse` says so
+            self._is_unfit = True
+            self._stop(UNFIT)  # single events could no longer be kept beside these: `_refuse` says so
 
-    def _put_piece(self, piece: EventBatch) -> None:
+    def _put_piece(self, piece: EventBatch, is_first: bool) -> None:
         if not self._make_room(self._recorded() + len(piece)):
+            # A call that raises has taken nothing, so the rest of a batch is counted, and the next call raises.
+            if is_first:
+                self._check_alive()
             t = piece.t
-            self._drop(len(piece), int(t.min()), int(t.max()))
+            self._sealer.drop(len(piece), int(t.min()), int(t.max()))
             return
         self._hand_over()
         self._sealer.put_bulk(
             {name: np.array(values, copy=True, order="C") for name, values in piece.columns.items()},
             len(piece),
         )
-        self._handed_events += len(piece)
 
     def _make_room(self, count: int) -> bool:
         """Wait for room in the queue, or tell that there is none."""
-        if self._drops and not self._sealer.has_room(count):
+        if self._sealer.error is not None:
             return False
-        self._sealer.wait_for_room(count)
-        self._check_open()
-        return True
-
-    def _drop(self, count: int, low: int, high: int) -> None:
-        if self._dropped_events:
-            low, high = min(low, self._dropped_span[0]), max(high, self._dropped_span[1])
-        self._dropped_events += count
-        self._dropped_span = (low, high)
-
-    def _report_dropped(self) -> None:
-        """Record a gap for the events that were dropped since the last one."""
-        if self._dropped_events:
-            low, high = self._dropped_span
-            gap = Gap(
-                reason=GapReason.QUEUE_FULL, t0=low, t1=min(high + 1, 2**63 - 1), lost=self._dropped_events
-            )
-            self._dropped_events = 0
-            self._sealer.put_entry(replace(gap, position=self._handed_events))
+        if self._drops or self._sealer.is_failing:
+            return self._sealer.has_room(count)
+        return self._sealer.wait_for_room(count)
 
     # ---- what the recorder calls ----
 
@@ -275,16 +262,19 @@ class Writer(EntryMethods, EventRecorder):
     def _buffer_full(self, t: int) -> bool:
         with self._order:  # with on_full="drop" nobody waits for the disk while holding it
             if not self._make_room(self._capacity_events()):
-                self._drop(1, t, t)
+                self._check_alive()
+                self._sealer.drop(1, t, t)
                 return False
             self._hand_over()
             return True
 
     def _refuse(self) -> None:
         self._check_open()
-        raise InvalidArgumentError(
-            "event: found a stream whose x, y, code, dx or dy is uint64, allowed: dtypes that go with int64"
-        )
+        if self._is_unfit:
+            raise InvalidArgumentError(
+                "event: found a stream whose x, y, code, dx or dy is uint64, allowed: dtypes that go with int64"
+            )
+        self._go_on(FAILING)  # somebody has heard of the failure, or it has passed
 
     def _check_column(self, name: str) -> None:
         check_column_name(name)
@@ -302,12 +292,8 @@ class Writer(EntryMethods, EventRecorder):
 
     def _hand_over(self) -> None:
         """Put what the recorder holds; the order is held."""
-        buffer = self._take()
-        if buffer is not None:
-            count = buffer.count
-            self._sealer.put_live(buffer, self._give_back)
-            self._handed_events += count
-        self._report_dropped()
+        self._sealer.put_live()
+        self._sealer.put_gap()
 
     def _hand_over_if_free(self) -> bool:
         """Do so from the sealing thread, which must not wait for a caller that waits for it."""
@@ -343,6 +329,7 @@ class Writer(EntryMethods, EventRecorder):
         with self._order:
             self._check_open()
             if not self._make_room(self._recorded() + weight):
+                self._check_alive()
                 raise LimitExceededError(
                     "queue: found it full, since the target stalls; allowed: entries when it has room"
                 )
@@ -358,7 +345,7 @@ class Writer(EntryMethods, EventRecorder):
                     )
                 self._payload_count = entry.index
             self._hand_over()
-            self._sealer.put_entry(replace(entry, position=self._handed_events), weight)
+            self._sealer.put_entry(replace(entry, position=self._sealer.handed.events), weight)
 
     # ---- end ----
 
@@ -373,11 +360,19 @@ class Writer(EntryMethods, EventRecorder):
         WriteFailedError
             Writing failed.
         """
+        self._check_alive()
+        self._sealer.try_now()  # before more is put into a queue that may be full
         with self._order:
-            self._check_open()
-            self._hand_over()
-        self._sealer.flush()
-        self._check_open()
+            self._check_alive()
+            if not self._sealer.is_failing:
+                self._hand_over()
+        if not self._sealer.is_failing:
+            self._sealer.flush()
+        if self._sealer.error is not None:
+            self._check_alive()
+        if (failure := self._sealer.failure) is not None:
+            self._sealer.heard()
+            self._raise(failure)
 
     def close(self) -> None:
         """End the stream. A second call does nothing.
@@ -388,26 +383,28 @@ class Writer(EntryMethods, EventRecorder):
             Writing failed, now or earlier.
         """
         with self._order:
-            if self._closed:
+            if not self._is_closed:
+                self._stop(CLOSED)
+                self._hand_over()
+                self._is_closed = True
+        self._sealer.end()  # may be interrupted, and called again
+        with self._ending:
+            if self._is_ended:
                 return
-            self._stop()
-            self._hand_over()
-            self._closed = True
-        _open_writers.discard(self)
-        self._sealer.flush(close=True)
-        error = self._sealer.error
-        stays = self._output.is_at_path()
-        try:
-            self._output.close()
-        except WriteFailedError as failed:
-            error = error or failed
+            self._is_ended = True
+            forget(self)
+            error = self._sealer.error
+            path = self._output.path
+            if error is None and self._merge_on_close and self._sealer.small_blocks > 1 and path is not None:
+                merge(self._output, path, self._level, self._block_events, self._threads)
+                return
+            try:
+                self._output.close()
+            except WriteFailedError as failed:
+                error = error or failed
         if error is not None:
-            raise error
-        if self._merge_on_close and self._sealer.small_blocks > 1 and self._output.path is not None:
-            if stays:
-                _merge(self._output.path, self._level, self._block_events, self._threads)
-            else:  # what stands at the path now is somebody else's
-                _warn_unmerged(self._output.path, "the file was moved")
+            unwritten = self._sealer.unwritten
+            self._raise(error, f"; {unwritten} events that were appended are not in the stream", unwritten)
 
     def __enter__(self) -> Writer:
         return self
@@ -415,19 +412,38 @@ class Writer(EntryMethods, EventRecorder):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        is_known = value is not None and value is self._raised()
+        try:
+            self.close()
+        except WriteFailedError as error:
+            if value is None or not is_known:
+                raise
+            value.add_note(str(error))
 
     def _check_open(self) -> None:
-        if self._sealer.error is not None:
-            raise WriteFailedError(*self._sealer.error.args) from self._sealer.error
-        if self._closed:
+        """Raise if nothing can be appended, and once for each time that writing begins to fail."""
+        self._check_alive()
+        if (failure := self._sealer.heard()) is not None:
+            self._go_on(FAILING)
+            self._raise(failure)
+
+    def _check_alive(self) -> None:
+        if self._sealer.error is not None and not self._is_abandoned:
+            self._raise(self._sealer.error)
+        if self._is_closed:
             raise InvalidArgumentError("writer: found it closed, allowed: an open one")
+
+    def _raise(self, failure: WriteFailedError, more: str = "", unwritten: int = 0) -> NoReturn:
+        error = failure.again(more, unwritten)
+        self._raised = weakref.ref(error)
+        raise error
 
     def _abandon(self) -> None:
         """After a fork, in the child: the thread is the parent's, and so is the file."""
         self._order = threading.RLock()  # another thread of the parent may have held the old one
-        self._closed = True
-        self._stop()
+        self._ending = threading.RLock()
+        self._is_closed = self._is_ended = self._is_abandoned = True
+        self._stop(CLOSED)
 
 
 def _check_range(name: str, value: Any, low: int, high: int | None) -> None:
@@ -440,50 +456,3 @@ def _check_range(name: str, value: Any, low: int, high: int | None) -> None:
         raise InvalidArgumentError(
             f"{name}: found {value!r}, allowed: integers from {low}" + (f" to {high}" if high else "")
         )
-
-
-def _merge(path: Path, level: Level, block_events: int, threads: int) -> None:
-    """Join the small blocks of a finished file; it stays as it is when that fails, so nothing is lost."""
-    try:
-        with path.open("rb") as old, replacing(path) as new:
-            source = FileInput(old, str(path), owned=False)
-            rewrite(
-                source,
-                new.write,
-                level=level,
-                block_events=block_events,
-                reencode=False,
-                threads=threads,
-            )
-    except (OSError, EvcodecError) as error:
-        _warn_unmerged(path, str(error))
-
-
-def _warn_unmerged(path: Path, reason: str) -> None:
-    warnings.warn(
-        f"{path}: small blocks were not merged: {reason}; the stream is whole", RuntimeWarning, stacklevel=4
-    )
-
-
-_open_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
-
-
-def _close_all() -> None:
-    for writer in list(_open_writers):
-        try:
-            writer.close()
-        except (OSError, EvcodecError) as error:
-            warnings.warn(
-                f"evcodec: a Writer could not be closed at exit: {error}", RuntimeWarning, stacklevel=1
-            )
-
-
-def _abandon_all() -> None:
-    for writer in list(_open_writers):
-        writer._abandon()
-    _open_writers.clear()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_all)
