@@ -1,5 +1,5 @@
 # make demo | test | soak | test-cpu-levels | lint | types | bench | bench-quick |
-#      instructions | instructions-update | sanitize | clean | help
+#      instructions | instructions-update | machines | tsan | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes.
 #   make test VENV=/elsewhere/venv PYTHON=python3.13 ARGS="-k reader"
@@ -22,7 +22,7 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak test-cpu-levels lint types bench bench-quick instructions instructions-update sanitize clean
+.PHONY: help demo test soak test-cpu-levels lint types bench bench-quick instructions instructions-update machines tsan sanitize clean
 
 help:
 	@sed -n '1,8s/^# *//p' Makefile
@@ -66,6 +66,14 @@ instructions: | $(VENV)/pyvenv.cfg
 
 instructions-update: | $(VENV)/pyvenv.cfg
 	$(VENV)/bin/python -m benchmarks.instructions --update
+
+# The kernels on aarch64 and on big-endian s390x (qemu-user), with musl, and here; what cannot be run is said. `make tsan`: in several
+# threads under ThreadSanitizer.
+machines: $(VENV)/.test
+	$(VENV)/bin/python tests/machines --only native musl aarch64 s390x $(ARGS)
+
+tsan: $(VENV)/.test
+	$(VENV)/bin/python tests/machines --only threads $(ARGS)
 
 $(VENV)/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "evcodec needs Python 3.11 or later: make PYTHON=/path/to/python3" >&2; exit 1; }
