@@ -1,12 +1,15 @@
 """Makes golden streams: ``python tests/make_golden.py`` writes those that are missing in tests/golden, and changes none.
 
 A golden stream is named by the version of the format and what it shows; a rejected one by the kind of error that it deserves.
-A stream stays as it is, whatever its builder would write today: every later version must read it.
+A stream stays as it is, whatever its builder would write today: every later version must read it. What it holds is written beside
+it as JSON, once, when the library, the reference decoder and, for hand-made streams, what was put in agree; SHA256SUMS has
+the digest of each file. golden_clauses.py says which hand-made stream shows which sentence of the format.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -20,10 +23,14 @@ from encoded_batches import BATCHES
 from evcodec import EventBatch, GapReason, Reader, Writer
 from evcodec.framing import RecordScanner, RecordType, pack_record
 from generators import DTYPES, SHAPES, session
+from golden_clauses import ACCEPTED as BY_CLAUSE
+from golden_clauses import REJECTED as REJECTED_BY_CLAUSE
+from reference import decode_stream
 from vectors import VECTORS
 
 HAND_MADE = {vector.name: vector for vector in VECTORS}
 GOLDEN = Path(__file__).resolve().parent / "golden"
+SUMS = GOLDEN / "SHA256SUMS"
 
 
 def _shapes() -> bytes:
@@ -181,6 +188,10 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "v1-ways": _ways,
     "v1-three-streams": lambda: _unfinished() + evcodec.encode(session(20, seed=8)) + _blocks(),
 }
+ACCEPTED |= {
+    name: lambda names=names: b"".join(HAND_MADE[each].data for each in names)
+    for name, (_, names) in BY_CLAUSE.items()
+}
 REJECTED: dict[str, Callable[[], bytes]] = {
     "v1-corrupt-flipped-bit": lambda: _changed(30, 3),
     "v1-corrupt-length": lambda: _changed(6, 0),
@@ -193,6 +204,7 @@ REJECTED: dict[str, Callable[[], bytes]] = {
     "v1-unsupported-record": lambda: evcodec.encode(EventBatch())[:-44] + pack_record(0x20, 1, b""),
     "v1-limit-payload": _long_payload,
 }
+REJECTED |= {name: lambda each=each: HAND_MADE[each].data for name, (_, each) in REJECTED_BY_CLAUSE.items()}
 
 
 def plain(value: Any) -> Any:
@@ -224,9 +236,31 @@ def described(data: bytes) -> dict[str, Any]:
         }
 
 
+def confirm(name: str, data: bytes, found: dict[str, Any]) -> None:
+    """Check what is to be written beside a stream against the reference decoder, and what was put in by hand."""
+    decoded = decode_stream(data)
+    values = {column: held["values"] for column, held in found["columns"].items()}
+    assert (found["events"], values) == (decoded.count, decoded.events), name
+    for vector in (HAND_MADE[each] for each in BY_CLAUSE.get(name, ("", []))[1]):
+        start, length = data.index(vector.data), len(vector.data)
+        assert decode_stream(data[start : start + length]).events == vector.events, vector.name
+
+
+def sums() -> dict[str, str]:
+    """Return the digests that are written down, by name of the file."""
+    lines = SUMS.read_text(encoding="ascii").splitlines()
+    return {name: digest for digest, name in (line.split("  ") for line in lines)}
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def main() -> None:
     """Write what is missing."""
     GOLDEN.mkdir(exist_ok=True)
+    known = sums() if SUMS.exists() else {}
     for name, build in {**ACCEPTED, **REJECTED}.items():
         path = GOLDEN / f"{name}.evc"
         if path.exists():
@@ -235,9 +269,17 @@ def main() -> None:
         data = build()
         path.write_bytes(data)
         if name in ACCEPTED:
-            text = json.dumps(described(data), ensure_ascii=False, separators=(",", ":"))
+            found = described(data)
+            confirm(name, data, found)
+            text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
             path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
         print(f"{path.name}: {len(data)} bytes")
+    for path in GOLDEN.iterdir():
+        if path != SUMS:
+            known.setdefault(path.name, digest_of(path))
+    SUMS.write_text(
+        "".join(f"{digest}  {name}\n" for name, digest in sorted(known.items())), encoding="ascii"
+    )
 
 
 if __name__ == "__main__":
