@@ -30,11 +30,16 @@ _NOT_ON_FRONT = ("memcpy", "msgpack rows, zstd 3", "JSON lines", "JSON lines, zs
 _SHADES = ("#3f6fa0", "#b8b8b8", "#d9572b", "#e8976f", "#5a9e6f", "#8fa3b5", "#c9b458", "#444444")
 
 
-def draw_all(results: Results, folder: Path) -> list[Path]:
-    """Write every picture that the results have figures for; return their paths."""
+def style() -> None:
+    """Let all pictures look alike, and come out the same for the same figures."""
     plt.rcParams.update(
         {"font.family": "sans-serif", "font.size": 9, "svg.hashsalt": "evcodec", "svg.fonttype": "path"}
     )
+
+
+def draw_all(results: Results, folder: Path) -> list[Path]:
+    """Write every picture that the results have figures for; return their paths."""
+    style()
     drawn = []
     pictures: dict[str, Callable[[Results, Path], bool]] = {
         "size": _bars,
@@ -50,7 +55,8 @@ def draw_all(results: Results, folder: Path) -> list[Path]:
     return drawn
 
 
-def _save(figure: plt.Figure, path: Path) -> bool:
+def save(figure: plt.Figure, path: Path) -> bool:
+    """Write and close a picture; return True."""
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
     # Matplotlib ends lines of paths with a space.
@@ -59,7 +65,8 @@ def _save(figure: plt.Figure, path: Path) -> bool:
     return True
 
 
-def _open(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Leave the upper and the right side of the frame out."""
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -99,9 +106,9 @@ def _front(results: Results, path: Path, attribute: str, word: str) -> bool:
     axes.set_ylabel(f"{word}, million events a second (log scale)")
     axes.legend(frameon=False)
     axes.margins(0.08, 0.08)
-    _open(axes)
+    plain(axes)
     _label(figure, axes, points)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _colour(way: str) -> str:
@@ -160,8 +167,8 @@ def _columns(results: Results, path: Path) -> bool:
         loc="upper center",
         bbox_to_anchor=(0.45, 1 + 0.6 / len(rows) + 0.04),
     )
-    _open(axes)
-    return _save(figure, path)
+    plain(axes)
+    return save(figure, path)
 
 
 def _latency(results: Results, path: Path) -> bool:
@@ -182,8 +189,8 @@ def _latency(results: Results, path: Path) -> bool:
     axes.set_xlabel("µs a call, while blocks are sealed (log scale; the line: 100 µs)")
     axes.set_ylabel("share of the calls (log scale)")
     axes.legend(frameon=False, fontsize=8)
-    _open(axes)
-    return _save(figure, path)
+    plain(axes)
+    return save(figure, path)
 
 
 def _bars(results: Results, path: Path) -> bool:
@@ -208,5 +215,5 @@ def _bars(results: Results, path: Path) -> bool:
     labels = [f"{name}\n{results.events[name]:,} events" for name in recordings]
     axes.set_xticks(range(len(recordings)), labels, fontsize=7)
     axes.legend(ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, 1.16), frameon=False, fontsize=8)
-    _open(axes)
-    return _save(figure, path)
+    plain(axes)
+    return save(figure, path)

@@ -1,0 +1,1 @@
+"""Damage, cuts and kills, done to evcodec's files and to its peers' alike: docs/reliability.md."""
