@@ -1,4 +1,4 @@
-# make demo | test | soak | test-cpu-levels | lint | types | bench | bench-quick |
+# make demo | test | soak | test-cpu-levels | lint | types | bench | bench-quick | reliability |
 #      instructions | instructions-update | machines | tsan | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes.
@@ -22,7 +22,7 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak test-cpu-levels lint types bench bench-quick instructions instructions-update machines tsan sanitize clean
+.PHONY: help demo test soak test-cpu-levels lint types bench bench-quick reliability instructions instructions-update machines tsan sanitize clean
 
 help:
 	@sed -n '1,8s/^# *//p' Makefile
@@ -59,6 +59,10 @@ bench: $(VENV)/.bench
 
 bench-quick: $(VENV)/.bench
 	$(VENV)/bin/python -m benchmarks --quick $(ARGS)
+
+# The same damage and kills done to evcodec's files and to those of its peers; ARGS=--quick in a minute.
+reliability: $(VENV)/.bench
+	$(VENV)/bin/python -m benchmarks.reliability $(ARGS)
 
 # Instruction counts of the kernels beside the committed figures; `make instructions-update` writes these anew. Needs valgrind.
 instructions: | $(VENV)/pyvenv.cfg

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import secrets
@@ -26,6 +27,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 QUICK_SEED = 20_261
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 
 
@@ -122,3 +124,12 @@ def import_through() -> Callable[..., Imported]:
             )
 
     return run
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """Return what imports a module of the benchmarks."""
+    if not (ROOT / "setup.py").exists():
+        pytest.skip("needs the source tree")
+    monkeypatch.syspath_prepend(str(ROOT))
+    return lambda name: importlib.import_module(f"benchmarks.{name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 from pathlib import Path
@@ -15,15 +14,6 @@ from evcodec import EventBatch
 from evcodec.sample import sample_session
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture
-def benchmarks(monkeypatch):
-    """Return what imports a module of the benchmarks."""
-    if not (ROOT / "setup.py").exists():
-        pytest.skip("needs the source tree")
-    monkeypatch.syspath_prepend(str(ROOT))
-    return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
 def turn(way: str, operation: str, seconds: float, size: int = 0, **more: Any) -> dict[str, Any]:

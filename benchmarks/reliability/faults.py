@@ -33,6 +33,7 @@ def faults(kind: str, data: bytes, count: int, seed: str) -> Iterator[Fault]:
     """
     draw = random.Random(f"{seed} {kind}")
     size = len(data)
+    pages = [at for at in range(0, size, PAGE) if any(data[at : at + PAGE])]
     for _ in range(count):
         if kind == "flip":
             at = draw.randrange(size)
@@ -41,10 +42,8 @@ def faults(kind: str, data: bytes, count: int, seed: str) -> Iterator[Fault]:
             at = draw.randrange(max(size - _BURST, 0) + 1)
             patch = bytes(byte ^ draw.randrange(1, 256) for byte in data[at : at + _BURST])
         elif kind == "page":
-            at = draw.randrange((size + PAGE - 1) // PAGE) * PAGE
+            at = draw.choice(pages)
             patch = bytes(min(PAGE, size - at))
-            if patch == data[at : at + PAGE]:
-                continue
         else:
             at, patch = draw.randrange(size), None
         yield Fault(kind, at, patch)

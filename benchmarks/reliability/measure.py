@@ -47,7 +47,7 @@ def _counts(flips: int, others: int) -> dict[str, int]:
 AMOUNTS = {
     "tiny": Amount(512, _counts(8, 3), _counts(8, 3), 1, (0.3, 0.5)),
     "quick": Amount(4096, _counts(100, 20), _counts(40, 10), 2, (0.5, 1.5)),
-    "full": Amount(16_384, _counts(2000, 400), _counts(300, 75), 30, (0.5, 3.5)),
+    "full": Amount(16_384, _counts(1000, 200), _counts(200, 50), 20, (0.5, 3.5)),
 }
 
 

@@ -59,7 +59,8 @@ def judge(batch: EventBatch, back: EventBatch) -> Verdict:
         return Verdict("harmless", len(batch), 0)
     right, wrong = tally(batch, [back])
     # Another order and events that come twice are no loss, but not what was written either.
-    return Verdict("missing" if not wrong and right == len(back) else "changed", right, wrong)
+    fewer = not wrong and right == len(back) < len(batch)
+    return Verdict("missing" if fewer else "changed", right, wrong)
 
 
 def _strict(batch: EventBatch, read: Callable[[Path], EventBatch], path: Path) -> Verdict:
@@ -108,7 +109,10 @@ def _serve(pipe: Connection, name: str, batch: EventBatch, data: bytes, folder: 
 class Prober:
     """Reads damaged files of one format in another process, which is started anew when it dies or hangs."""
 
-    def __init__(self, name: str, batch: EventBatch, data: bytes, folder: Path) -> None:
+    def __init__(
+        self, name: str, batch: EventBatch, data: bytes, folder: Path, seconds: float = _SECONDS
+    ) -> None:
+        self._seconds = seconds
         self._arguments = (name, batch, data, str(folder))
         self._process: Any = None
         self._pipe: Any = None
@@ -133,32 +137,35 @@ class Prober:
         self._process.join()
         self._pipe.close()
 
+    @property
+    def process_id(self) -> int:
+        """The process that reads."""
+        return int(self._process.pid)
+
     def ask(self, asked: Fault | tuple[str, int]) -> Verdict:
         """Try a fault, or a file and the number of events that it was given."""
-        self._pipe.send(asked)
         try:
+            self._pipe.send(asked)
             verdict: Verdict = self._answer()
-        except (EOFError, TimeoutError) as error:
-            said = f"exit status {self._process.exitcode}" if isinstance(error, EOFError) else str(error)
-            return Verdict("crash", 0, 0, said)
+        except (OSError, EOFError) as error:
+            return Verdict("crash", 0, 0, self._restart(error))
         try:
             around = self._answer()
-        except (EOFError, TimeoutError):
+        except (OSError, EOFError) as error:
+            self._restart(error)
             around = (0, 0)
         return Verdict(verdict.outcome, *around, verdict.said) if around is not None else verdict
 
     def _answer(self) -> Any:
-        """Return what the process says next; start another one when it says nothing."""
-        try:
-            if self._pipe.poll(_SECONDS):
-                return self._pipe.recv()
-            raise TimeoutError(f"no answer in {_SECONDS} s")
-        except (EOFError, TimeoutError, ConnectionError) as error:
-            self._process.kill()
-            self._process.join()
-            exitcode = self._process.exitcode
-            self._pipe.close()
-            self._start()
-            if isinstance(error, TimeoutError):
-                raise
-            raise EOFError(f"exit status {exitcode}") from error
+        if not self._pipe.poll(self._seconds):
+            raise TimeoutError(f"no answer in {self._seconds} s")
+        return self._pipe.recv()
+
+    def _restart(self, error: Exception) -> str:
+        """Start another process; return what became of this one."""
+        if not isinstance(error, TimeoutError):
+            self._process.join(self._seconds)
+        said = str(error) if isinstance(error, TimeoutError) else f"exit status {self._process.exitcode}"
+        self._end()
+        self._start()
+        return said
