@@ -52,8 +52,13 @@ def _data(known: Known) -> bytes:
     return b"".join(kept.data for kept in known.records)
 
 
-@pytest.mark.parametrize("shape", ["an index", "one block", "no entries"])
-@pytest.mark.parametrize("level", ["fast", "balanced", "small"])
+@pytest.mark.parametrize(
+    ("level", "shape"),
+    [
+        *((level, shape) for level in ("fast", "balanced", "small") for shape in ("an index", "one block")),
+        ("balanced", "no entries"),
+    ],
+)
 def test_every_byte_with_every_other_value(level, shape, tries, seed, record_property):
     """Of small streams; in the quick form with some of the values."""
     known = _small(level, shape)

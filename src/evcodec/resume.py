@@ -9,10 +9,13 @@ from typing import Any
 
 from .entries import Context, Entry, Payload, Source
 from .errors import InvalidArgumentError, TruncatedDataError
-from .framing import RecordType
+from .framing import MARKER, RecordType
 from .inputs import FileInput, open_input
 from .locate import Locator, read_record
 from .wire import pack_entry, unpack_entries
+
+
+_MAY_BE_A_HEADER = MARKER + bytes((RecordType.HEADER,))
 
 
 class Definitions:
@@ -48,7 +51,8 @@ def _meaning(entry: Source | Context) -> bytes:
 class Resumed:
     """Where to go on, and what is defined already; nothing for a new stream."""
 
-    position: int = 0
+    position: int | None = None
+    """Where the new stream begins in the file; None when there is nothing before it."""
     metadata: dict[str, Any] = field(default_factory=dict)
     governance: dict[str, Any] = field(default_factory=dict)
     definitions: list[Entry] = field(default_factory=list)
@@ -62,7 +66,8 @@ class Resumed:
 def resume(target: Any) -> Resumed:
     """Return what is known of the stream at a path, which may be missing or empty.
 
-    A record that was cut off at the end, by a crash, is left out: the Writer writes over it.
+    A record that was cut off at the end, by a crash, is left out: the Writer writes over it, and over all if that was
+    the header.
 
     Raises
     ------
@@ -88,7 +93,12 @@ def resume(target: Any) -> Resumed:
 
 
 def _resume_from(source: FileInput) -> Resumed:
-    locator = Locator(source, skip_damage=False)
+    try:
+        locator = Locator(source, skip_damage=False)
+    except TruncatedDataError:
+        if not _MAY_BE_A_HEADER.startswith(source.read_at(0, min(len(_MAY_BE_A_HEADER), source.size()))):
+            raise
+        return Resumed(position=0)
     if not isinstance(locator.damage, TruncatedDataError):
         locator.raise_damage()
     last = locator.headers[-1]

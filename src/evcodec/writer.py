@@ -158,7 +158,7 @@ class Writer(EntryMethods, EventRecorder):
         """Write the header and start sealing."""
         if not header.governance:
             header = replace(header, governance=resumed.governance)
-        if resumed.position:
+        if resumed.position is not None:
             self._output.begin_at(resumed.position)
         crew = Crew(self._threads)
 
