@@ -339,7 +339,9 @@ cdef class EventRecorder:
         cdef EventBuffer buffer
         cdef Py_ssize_t row
         cdef int64_t *at
+        cdef bint appended
         while True:
+            appended = False
             # Nothing in here may collect garbage: the collector may run code that appends, or let another thread
             # take the buffer. So no object that it tracks is made, and the count is set last.
             with cython.critical_section(self):
@@ -358,7 +360,10 @@ cdef class EventRecorder:
                         buffer.extra_rows[PyList_GET_SIZE(buffer.extras)] = row
                         PyList_Append(buffer.extras, extras)
                     buffer.count = row + 1
-                    break
+                    appended = True
+            # A jump out of the critical section would leave a reference to this object behind each time.
+            if appended:
+                break
             # Outside of the critical section: what follows may wait for other threads.
             if not self._recording:
                 self._refuse()
