@@ -15,8 +15,10 @@ from types import FrameType
 from typing import Any
 
 import evcodec
-from evcodec import Writer
+from evcodec import Writer, merging
 from evcodec.cli import main
+from evcodec.levels import level_of
+from evcodec.outputs import open_output
 from evcodec.stream import compact, repair
 from faults_kills import Notes
 from generators import session
@@ -30,6 +32,7 @@ _FILES = frozenset(
         "replacing.py",
         "rewrite.py",
         "emitter.py",
+        "merging.py",
         "outputs.py",
         "stream.py",
         "writer.py",
@@ -59,9 +62,9 @@ def _command(*args: str) -> None:
         raise OSError(f"status {status}")
 
 
-def merge(target: Path) -> Writer:
+def merge(target: Path, **options: Any) -> Writer:
     """Return a Writer whose close() will join its blocks."""
-    writer = Writer(target)
+    writer = Writer(target, **options)
     for number in range(BLOCKS):
         writer.write(session(EVENTS, seed=number))
         writer.flush()
@@ -116,9 +119,7 @@ def limited(name: str, folder: Path, target: Path, old: bytes, limits: list[int]
     found = []
     for limit in limits:
         target.write_bytes(old)
-        act = action(name, folder, target)
-        if name == "merge":
-            act = _only_the_merge(target, act)
+        act = _only_the_merge(target) if name == "merge" else action(name, folder, target)
         old_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
         before = target.read_bytes()
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old_limit[1]))
@@ -135,18 +136,11 @@ def limited(name: str, folder: Path, target: Path, old: bytes, limits: list[int]
     (folder / f"{name}.limits").write_text("\n".join(found))
 
 
-def _only_the_merge(target: Path, close: Callable[[], Any]) -> Callable[[], Any]:
-    """End the live stream, which is longer than the joined one, and return what joins its blocks."""
-    from evcodec import writer as module
-
-    join = module._merge
-    try:
-        module._merge = lambda *args: None  # type: ignore[assignment]
-        close()
-    finally:
-        module._merge = join
-    level = evcodec.levels.level_of("balanced")
-    return partial(join, target, level, level.block_events, 1)
+def _only_the_merge(target: Path) -> Callable[[], Any]:
+    """Return what joins the blocks of a stream that has ended: the live one is longer, and would fail before."""
+    merge(target, merge_on_close=False).close()
+    level = level_of("balanced")
+    return lambda: merging.merge(open_output(target, "a", False), target, level, level.block_events, 1)
 
 
 def write_and_close(path: str, notes: str, blocks: int) -> None:

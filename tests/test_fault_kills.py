@@ -30,6 +30,8 @@ from faults_kills import (
 pytestmark = POSIX
 
 LONGEST_S = 2.2
+# What a victim writes at most: it is there for as long as this process is kept from killing it.
+MOST_S = 120
 TOGETHER = 8
 # How long before the kill the machine is watched: whoever does not get a processor cannot keep a promise.
 _WATCH_S = 2 * (FLUSH_S + GRACE_S)
@@ -40,9 +42,7 @@ class _Victim:
 
     def __init__(self, folder: Path, number: int, rate: int, life_s: float, **options: Any) -> None:
         self.path = folder / f"{number}.evc"
-        self.job = Live(
-            str(self.path), str(folder / f"{number}.notes"), rate, int(rate * (LONGEST_S + 5)), **options
-        )
+        self.job = Live(str(self.path), str(folder / f"{number}.notes"), rate, int(rate * MOST_S), **options)
         self.notes = Notes(self.job.notes, self.job.events)
         self.process = processes().Process(target=write_live, args=(self.job,))
         self.process.start()
@@ -118,6 +118,7 @@ def _check(victim: _Victim) -> tuple[float, float]:
         for name in ("t", "kind", "x", "y", "code", "dy"):
             np.testing.assert_array_equal(found[name], truth[name])
     path.unlink()
+    Path(victim.job.notes).unlink()
     return lost_ns / 1e6, starved / 1e6
 
 
