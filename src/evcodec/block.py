@@ -14,7 +14,7 @@ from ._codec import (
     time_range,
 )
 from .errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
-from .limits import DEFAULT_BLOCK_BYTES, MAX_COLUMNS
+from .limits import COLUMN_BYTES, DEFAULT_BLOCK_BYTES, HELD_ROW_BYTES, MAX_COLUMNS
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, in_column_order
 from .wire import pack_varint, unpack_varint
 
@@ -115,6 +115,8 @@ class Block:
         Group of each of them, in the order in which they stand.
     encrypted_groups : list of int
         Groups whose columns are there but cannot be read.
+    hidden : list of (str, dtype)
+        Columns of other groups whose rows cannot be placed, since the kinds cannot be read.
     """
 
     def __init__(self, payload: bytes | memoryview, where: str, max_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
@@ -129,6 +131,7 @@ class Block:
         self.dtypes: dict[str, np.dtype] = {}
         self.groups: dict[str, int] = {}
         self.encrypted_groups: list[int] = []
+        self.hidden: list[tuple[str, np.dtype]] = []
         self._places: dict[str, tuple[int, int]] = {}  # number of the table, and of the column in it
         self._tables: list[Table] = []
         for group, storage, offset, length in self._head.sections:
@@ -144,6 +147,11 @@ class Block:
             )
             self._add_columns(table, group)
             self._tables.append(table)
+            if (len(self.dtypes) - MAX_COLUMNS) * COLUMN_BYTES > max_bytes:
+                raise LimitExceededError(
+                    f"{where}: columns: found {len(self.dtypes)}, which take {COLUMN_BYTES} bytes each beside their values; "
+                    f"allowed: {max_bytes} bytes for those above {MAX_COLUMNS}"
+                )
         self.dtypes = {name: self.dtypes[name] for name in in_column_order(self.dtypes)}
         self._check_head()
 
@@ -167,6 +175,7 @@ class Block:
             )
         for name, (number, at) in list(self._places.items()):
             if self._tables[number].needs_kinds(at):
+                self.hidden.append((name, self.dtypes[name]))
                 del self._places[name], self.dtypes[name], self.groups[name]
 
     def _add_columns(self, table: Table, group: int) -> None:
@@ -196,6 +205,13 @@ class Block:
         number, at = self._places[name]
         return bool(self._tables[number].columns[at][4] == self.events)
 
+    def _row_bytes(self, name: str) -> int:
+        """Return what a row of a column counts for."""
+        number, at = self._places[name]
+        encoding = self._tables[number].encoding_of(at)
+        is_held = encoding is not None and encoding[0] == "held"
+        return self.dtypes[name].itemsize + (HELD_ROW_BYTES if is_held else 0)
+
     def decode(
         self, names: Collection[str], out: Columns | None = None, zeroed: Collection[str] = ()
     ) -> dict[str, np.ndarray]:
@@ -224,7 +240,7 @@ class Block:
         parts = [
             _parts_of(table, columns.values()) for table, columns in zip(self._tables, chosen, strict=True)
         ]
-        needed = sum(self.dtypes[name].itemsize for columns in chosen for name in columns) * self.events
+        needed = sum(self._row_bytes(name) for columns in chosen for name in columns) * self.events
         needed += sum(
             table.parts[part][1] for table, taken in zip(self._tables, parts, strict=True) for part in taken
         )

@@ -13,11 +13,12 @@ from .batch import EventBatch
 from .block import Block
 from .entries import Entry
 from .errors import EvcodecError, InvalidArgumentError
+from .findings import Findings, Problem
 from .framing import RecordType
 from .inputs import BytesInput, FileInput, PipeInput
 from .locate import Locator, RecordPlace, read_record
 from .parallel import Crew
-from .scan import Problem, StreamRecord, StreamScanner
+from .scan import StreamRecord, StreamScanner
 from .select import Filter
 from .wire import Header, unpack_entries
 
@@ -53,7 +54,7 @@ class _Guard:
 
     def __init__(self, skip_damage: bool) -> None:
         self._skip_damage = skip_damage
-        self._skipped: dict[Problem, None] = {}  # each once, however often it is read
+        self.findings = Findings()
 
     def guarded(
         self,
@@ -70,8 +71,12 @@ class _Guard:
         except EvcodecError as error:
             if not self._skip_damage:
                 raise
-            self._skipped[Problem(position, str(error))] = None
+            self.findings.add_once(position, str(error))
             return None
+
+    def problems(self) -> list[Problem]:
+        """Return the damage that was skipped, the first of it, by position."""
+        return self.findings.kept()
 
 
 class FileContents(_Guard):
@@ -81,12 +86,8 @@ class FileContents(_Guard):
         super().__init__(skip_damage)
         self.name = source.name
         self._source = source
-        self._locator = Locator(source, skip_damage, max_block_bytes)
+        self._locator = Locator(source, skip_damage, max_block_bytes, self.findings)
         self.headers = self._locator.headers
-
-    def problems(self) -> list[Problem]:
-        """Return the damage that was skipped, by position."""
-        return sorted({*self._locator.problems(), *self._skipped})
 
     def summary(self) -> Summary:
         """Return the totals."""
@@ -164,7 +165,7 @@ class PipeContents(_Guard):
         super().__init__(skip_damage)
         self.name = source.name
         self._max_block_bytes = max_block_bytes
-        self._scanner = StreamScanner(skip_damage)
+        self._scanner = StreamScanner(skip_damage, self.findings)
         self._entries: list[Entry] = []
         self._summary = Summary()
         self._ended = False
@@ -176,10 +177,6 @@ class PipeContents(_Guard):
     def headers(self) -> list[Header]:
         """Header of each stream that has come so far."""
         return [stream.header for stream in self._scanner.streams] or [Header()]
-
-    def problems(self) -> list[Problem]:
-        """Return the damage that was skipped, by position."""
-        return sorted({*self._scanner.problems, *self._skipped})
 
     def summary(self) -> Summary:
         """Return the totals; raise InvalidArgumentError before the end."""

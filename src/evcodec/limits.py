@@ -19,3 +19,18 @@ MAX_BLOCK_BYTES = 32 * 2**20
 # What one block may grow to in memory when it is decoded, unless a caller says otherwise: eight times what
 # evcodec writes. It keeps a forged block from taking the machine's memory.
 DEFAULT_BLOCK_BYTES = 256 * 2**20
+
+# What the events that one call of Reader.read or decode returns may take in memory, and the entries that one list of
+# them holds, unless a caller says otherwise: a megabyte can hold ten thousand million events that are all alike.
+DEFAULT_READ_BYTES = 8 * 2**30
+
+# What a reader takes for each column of a block beside its values, rounded up. A block may have as many as
+# MAX_COLUMNS in each of 255 tables; those above MAX_COLUMNS in all count against the bytes of the block.
+COLUMN_BYTES = 6_000
+
+# Placing held codes takes some twenty times as long as copying a byte, so each of their rows counts for so many
+# bytes more. No block that evcodec writes comes near: 6 times 32 MiB of one-byte columns, and their parts.
+HELD_ROW_BYTES = 5
+
+# What is kept of problems one by one, each a message; the others are counted.
+MAX_PROBLEMS = 1_000

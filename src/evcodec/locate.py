@@ -10,11 +10,12 @@ import numpy as np
 from .block import Block
 from .entries import type_number
 from .errors import CorruptDataError, EvcodecError, TruncatedDataError
+from .findings import Findings
 from .framing import HEAD_BYTES, TAIL_BYTES, Record, RecordHead, RecordType, check_record, parse_head
 from .index import Index, unpack_index
 from .inputs import BytesInput, FileInput
 from .limits import DEFAULT_BLOCK_BYTES
-from .scan import Problem, StreamScanner
+from .scan import StreamRecord, StreamScanner
 from .wire import END_PAYLOAD_BYTES, End, Header, unpack_end, unpack_entries, unpack_header
 
 END_RECORD_BYTES = HEAD_BYTES + END_PAYLOAD_BYTES + TAIL_BYTES
@@ -77,12 +78,22 @@ class _Records:
         self._held_start = start
         self._held = self._source.read_at(start, size)
 
-    def at(self, position: int) -> Record:
-        """Return the record at a position, checked; raise an EvcodecError if there is none."""
-        left = self.size - position
+    def at(self, position: int, stop: int, record_type: int | None = None) -> Record:
+        """Return the record at a position, checked; raise an EvcodecError if there is none of this type that ends by
+        ``stop``. Nothing but its head is read before that is known, so that no byte is read for two streams.
+        """
+        left = stop - position
         head = parse_head(self._bytes(position, min(HEAD_BYTES, max(left, 0))), 0, position)
         if head is None:
             raise TruncatedDataError(f"byte {position}: record: found {left} bytes, needed {HEAD_BYTES}")
+        if record_type not in (None, head.type):
+            raise CorruptDataError(
+                f"byte {position}: record type: found {head.type}, allowed here: {record_type}"
+            )
+        if head.record_bytes > left:
+            raise CorruptDataError(
+                f"byte {position}: record: found {head.record_bytes} bytes, allowed before byte {stop}: {left}"
+            )
         data = self._bytes(position, head.record_bytes)
         return Record(head.type, head.sequence, position, check_record(data, position))
 
@@ -113,13 +124,17 @@ class Locator:
     """
 
     def __init__(
-        self, source: SeekableInput, skip_damage: bool, max_block_bytes: int = DEFAULT_BLOCK_BYTES
+        self,
+        source: SeekableInput,
+        skip_damage: bool,
+        max_block_bytes: int = DEFAULT_BLOCK_BYTES,
+        findings: Findings | None = None,
     ) -> None:
         self._source = source
         self._skip_damage = skip_damage
         self._max_block_bytes = max_block_bytes
+        self._findings = Findings() if findings is None else findings
         self._damage: EvcodecError | None = None
-        self._problems: list[Problem] = []
         self._streams: list[_Stream] = []
         self._blocks: dict[int, Block] = {}
         records = _Records(source)
@@ -154,10 +169,6 @@ class Locator:
         """Raise the error that ended the walk, if one did."""
         if self._damage is not None:
             raise self._damage
-
-    def problems(self) -> list[Problem]:
-        """Return the damage that was skipped."""
-        return self._problems
 
     def places(self) -> list[RecordPlace]:
         """Return the places of all blocks and entries that come before damage, or between it when it is
@@ -209,11 +220,10 @@ class Locator:
                 )
             if not end.index_distance and end.stream_bytes <= _SMALL_STREAM_BYTES:
                 records.hold(stop - end.stream_bytes, end.stream_bytes)
-            first = records.at(stop - end.stream_bytes)
-            if first.type != RecordType.HEADER or first.sequence != 0:
+            first = records.at(stop - end.stream_bytes, last.position, RecordType.HEADER)
+            if first.sequence != 0:
                 raise CorruptDataError(
-                    f"byte {first.position}: start of a stream: found record type {first.type}, "
-                    "allowed: a header"
+                    f"byte {first.position}: sequence number of a header: found {first.sequence}, allowed: 0"
                 )
             header = unpack_header(first.payload, f"byte {first.position}")
             contents = (
@@ -230,12 +240,7 @@ class Locator:
         if position < 0:
             raise TruncatedDataError(f"byte {stop}: stream: found no end record before it")
         records.hold(position, END_RECORD_BYTES)
-        record = records.at(position)
-        if record.type != RecordType.END:
-            raise CorruptDataError(
-                f"byte {position}: record type: found {record.type}, allowed: an end record"
-            )
-        return record
+        return records.at(position, stop, RecordType.END)
 
     def _read_index(self, records: _Records, first: Record, last: Record, end: End) -> Index:
         position = first.position
@@ -244,10 +249,10 @@ class Locator:
                 f"byte {last.position}: distance to the index: found {end.index_distance}, "
                 f"allowed: up to {last.position - position}"
             )
-        record = records.at(last.position - end.index_distance)
-        if record.type != RecordType.INDEX or record.end != last.position:
+        record = records.at(last.position - end.index_distance, last.position, RecordType.INDEX)
+        if record.end != last.position:
             raise CorruptDataError(
-                f"byte {record.position}: record type: found {record.type}, allowed: an index before the end"
+                f"byte {record.position}: index: found to end at byte {record.end}, allowed: {last.position}"
             )
         index = unpack_index(record.payload, record.position - position, f"byte {record.position}")
         before = first.record_bytes
@@ -292,7 +297,7 @@ class Locator:
         index = Index()
         position, sequence = first.end, 1
         while position < last.position:
-            record = records.at(position)
+            record = records.at(position, last.position)
             if record.sequence != sequence or record.type in _ONLY_AT_AN_END:
                 raise CorruptDataError(
                     f"byte {position}: record type {record.type}: found with sequence number {record.sequence} "
@@ -311,15 +316,15 @@ class Locator:
     # ---- by walking ----
 
     def _walk(self) -> None:
-        scanner = StreamScanner(self._skip_damage)
+        scanner = StreamScanner(self._skip_damage, self._findings)
         walk = _Walk()
         self._source.rewind()
         try:
             while piece := self._source.read_piece():
-                for stream, record in scanner.feed(piece):
-                    self._walk_record(walk, stream, record)
-            for stream, record in scanner.finish():
-                self._walk_record(walk, stream, record)
+                for item in scanner.feed(piece):
+                    self._walk_record(walk, scanner, item)
+            for item in scanner.finish():
+                self._walk_record(walk, scanner, item)
         except EvcodecError as error:
             if not scanner.streams:
                 raise
@@ -328,20 +333,18 @@ class Locator:
         last = scanner.streams[-1] if scanner.streams else None
         if last is not None and last.index_position is not None and last.end is None:
             self._sound_bytes = last.index_position  # an index without an end is not part of a stream
-        self._problems += scanner.problems
-        self._problems.sort()
         self._streams = [
             _Stream(state.position, state.header, index)
             for state, index in zip(scanner.streams, walk.upto(len(scanner.streams)), strict=True)
         ]
 
-    def _walk_record(self, walk: _Walk, stream: int, record: Record) -> None:
+    def _walk_record(self, walk: _Walk, scanner: StreamScanner, item: StreamRecord) -> None:
         try:
-            walk.add(stream, record)
+            walk.add(item.stream, scanner.streams[item.stream].position, item.record)
         except EvcodecError as error:
             if not self._skip_damage:
                 raise
-            self._problems.append(Problem(record.position, str(error)))
+            self._findings.add(item.record.position, str(error))
 
 
 class _Walk:
@@ -355,11 +358,11 @@ class _Walk:
         """Return the indexes of this many streams."""
         return self.indexes + [Index() for _ in range(streams - len(self.indexes))]
 
-    def add(self, stream: int, record: Record) -> None:
-        """Add a record of the stream with this number."""
-        if stream == len(self.indexes):
+    def add(self, stream: int, start: int, record: Record) -> None:
+        """Add a record of the stream with this number, which starts at ``start``."""
+        while len(self.indexes) <= stream:  # several, where headers were not sound
             self.indexes.append(Index())
-            self._starts.append(record.position)
+            self._starts.append(start)
         _add(self.indexes[stream], self._starts[stream], record)
 
 

@@ -17,11 +17,11 @@ from .block import Block
 from .contents import FileContents, PipeContents
 from .entries import Anchor, Context, Entry, Gap, Marker, Payload, Source, UnknownEntry, VideoAnchor
 from .errors import EvcodecError, InvalidArgumentError
+from .findings import Problem
 from .framing import RecordType
 from .inputs import PipeInput, open_input
 from .limits import DEFAULT_BLOCK_BYTES
 from .parallel import Crew, Job, check_threads
-from .scan import Problem
 from .schema import STANDARD_COLUMNS, common_dtype
 from .select import Filter, Gatherer, as_int, decode_matching, make_filter, shared_dtype, unknown_columns
 from .wire import Header

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 
 import numpy as np
 
@@ -102,10 +103,11 @@ def rewrite(
     locator.raise_damage()
     events = 0
     with Crew(threads) as crew:
+        places = {number: list(of) for number, of in groupby(locator.places(), lambda place: place.stream)}
         for number, header in enumerate(locator.headers):
             emitter = StreamEmitter(write, level, header, crew)
             merger = _Merger(emitter, block_events, reencode)
-            for place in (place for place in locator.places() if place.stream == number):
+            for place in places.get(number, ()):
                 merger.add(read_record(source, place))
                 if progress is not None:
                     progress(place.size)

@@ -7,15 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .errors import CorruptDataError, EvcodecError, TruncatedDataError
+from .findings import Findings
 from .framing import Record, RecordScanner, RecordType
 from .wire import End, Header, unpack_end, unpack_header
-
-
-class Problem(NamedTuple):
-    """Something that is wrong with a stream, and that reading went on behind."""
-
-    position: int
-    message: str
 
 
 class StreamRecord(NamedTuple):
@@ -34,6 +28,10 @@ class StreamState:
     next_sequence: int = 0
     index_position: int | None = None
     end: End | None = None
+    is_headless: bool = False
+    """Whether its header is missing, and maybe more: nothing is known of where it began."""
+    missing: int = 0
+    """Records that sequence numbers say were there."""
 
 
 class StreamScanner:
@@ -42,19 +40,24 @@ class StreamScanner:
     Parameters
     ----------
     skip_damage : bool
-        Go on behind damage and list it in ``problems``, instead of raising.
+        Go on behind damage and add it to the findings, instead of raising.
+    findings : Findings, optional
+        Those of someone else too; its own by default.
 
     Attributes
     ----------
     streams : list of StreamState
-    problems : list of Problem
+    findings : Findings
+    is_cut : bool
+        Whether the data was found to end within a record.
     """
 
-    def __init__(self, skip_damage: bool = False) -> None:
+    def __init__(self, skip_damage: bool = False, findings: Findings | None = None) -> None:
         self._scanner = RecordScanner()
         self._skip_damage = skip_damage
         self.streams: list[StreamState] = []
-        self.problems: list[Problem] = []
+        self.findings = Findings() if findings is None else findings
+        self.is_cut = False
 
     @property
     def position(self) -> int:
@@ -82,7 +85,7 @@ class StreamScanner:
         """
         self._scanner.finish()
         yield from self._records()
-        if not self.streams and not self.problems:
+        if not self.streams and not self.findings.count:
             error = TruncatedDataError(
                 f"byte {self.position}: stream: found no header, which a stream starts with"
             )
@@ -92,7 +95,8 @@ class StreamScanner:
         """Raise an error, or list it when damage is skipped."""
         if not self._skip_damage:
             raise error
-        self.problems.append(Problem(position, str(error)))
+        self.is_cut = self.is_cut or isinstance(error, TruncatedDataError)
+        self.findings.add(position, str(error))
 
     def _records(self) -> Iterator[StreamRecord]:
         while True:
@@ -112,30 +116,32 @@ class StreamScanner:
                 continue
             yield StreamRecord(len(self.streams) - 1, record)
 
+    def _misplaced(self, record_type: int) -> str | None:
+        """Return what is wrong with a record of this type, not a header, in this place."""
+        if not self.streams:
+            return f"stream: found record type {record_type} first, allowed: a header"
+        if self.streams[-1].end is not None:
+            return f"record type {record_type}: found behind the end of a stream, allowed: a header"
+        if self.streams[-1].index_position is not None and record_type != RecordType.END:
+            return f"record type {record_type}: found behind the index, allowed: the end"
+        return None
+
     def _place(self, record: Record) -> None:
         """Check that the record may stand where it does."""
         if record.type == RecordType.HEADER:
             self.streams.append(StreamState(record.position))
             self.streams[-1].header = unpack_header(record.payload, f"byte {record.position}")
-        elif not self.streams:
-            self._report(
-                CorruptDataError(
-                    f"byte {record.position}: stream: found record type "
-                    f"{record.type} first, allowed: a header"
-                ),
-                record.position,
+        elif problem := self._misplaced(record.type):
+            error = CorruptDataError(f"byte {record.position}: {problem}")
+            if record.type not in (RecordType.BLOCK, RecordType.ENTRIES):
+                raise error
+            # The header of another stream is missing: what follows is sound all the same.
+            self._report(error, record.position)
+            before = record.sequence
+            self.streams.append(
+                StreamState(record.position, Header(), before, is_headless=True, missing=before)
             )
-            self.streams.append(StreamState(record.position, next_sequence=record.sequence))
         stream = self.streams[-1]
-        if stream.end is not None:
-            raise CorruptDataError(
-                f"byte {record.position}: record type {record.type}: found "
-                "behind the end of a stream, allowed: a header"
-            )
-        if stream.index_position is not None and record.type != RecordType.END:
-            raise CorruptDataError(
-                f"byte {record.position}: record type {record.type}: found behind the index, allowed: the end"
-            )
         if record.type == RecordType.INDEX:
             stream.index_position = record.position
         expected, stream.next_sequence = stream.next_sequence, (record.sequence + 1) & 0xFFFFFFFF
@@ -144,6 +150,8 @@ class StreamScanner:
             note = f"{missing} records are missing" if missing > 1 else "1 record is missing"
             if missing >= 0x80000000:
                 note = "the order was changed"
+            else:
+                stream.missing += missing
             self._report(
                 CorruptDataError(
                     f"byte {record.position}: sequence number: found "
@@ -160,7 +168,7 @@ class StreamScanner:
                     f"byte {record.position}: distance to the index: found "
                     f"{stream.end.index_distance}, allowed: {distance}"
                 )
-            if stream.end.stream_bytes != size:
+            if stream.end.stream_bytes != size and not stream.is_headless:
                 raise CorruptDataError(
                     f"byte {record.position}: length of the stream: found "
                     f"{stream.end.stream_bytes}, allowed: {size}"

@@ -98,6 +98,13 @@ def as_int(name: str, value: Any) -> int:
     raise InvalidArgumentError(f"{name}: found {type(value).__name__}, allowed: integers")
 
 
+def check_bytes(name: str, value: Any) -> int:
+    """Return a limit in bytes; raise InvalidArgumentError if it is none."""
+    if as_int(name, value) < 1:
+        raise InvalidArgumentError(f"{name}: found {value}, allowed: 1 or more")
+    return int(value)
+
+
 def shared_dtype(name: str, dtypes: set[np.dtype]) -> np.dtype:
     """Return the dtype of a column that blocks store under several; raise InvalidArgumentError if there is
     none.

@@ -3,201 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .block import Block
+from .checking import Progress, Report, check_all
 from .emitter import StreamEmitter
-from .entries import Entry, Gap, type_number
-from .errors import CorruptDataError, EvcodecError, InvalidArgumentError
-from .framing import Record, RecordType
-from .index import Index, unpack_index
-from .inputs import PipeInput, open_input
-from .levels import level_of
+from .errors import CorruptDataError, InvalidArgumentError
+from .framing import RecordType
+from .inputs import BytesInput, FileInput, PipeInput, open_input
+from .levels import Level, level_of
+from .limits import DEFAULT_BLOCK_BYTES
 from .parallel import check_threads
 from .replacing import replacing
 from .rewrite import rewrite
-from .scan import Problem, StreamRecord, StreamScanner
-from .wire import unpack_entries
+from .scan import StreamRecord, StreamScanner
+from .select import check_bytes
 
-Progress = Callable[[int], object]
-
-
-@dataclass
-class Report:
-    """What was found in a stream, or saved of it.
-
-    Attributes
-    ----------
-    ok : bool
-        Whether nothing is wrong. Gaps that the recorder stated are not problems.
-    complete : bool
-        Whether the last stream was ended: False after a crash, or while it is being written.
-    problems : list of Problem
-        Position and message of each problem.
-    """
-
-    name: str
-    ok: bool = True
-    complete: bool = False
-    bytes: int = 0
-    streams: int = 0
-    records: int = 0
-    blocks: int = 0
-    events: int = 0
-    entries: int = 0
-    gaps: int = 0
-    kinds: dict[int, int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as values that JSON carries."""
-        found = asdict(self)
-        found["problems"] = [problem._asdict() for problem in self.problems]
-        return found
+__all__ = ["Report", "compact", "repair", "verify"]
 
 
-class _Checker:
-    """Decodes everything of every record, and compares what an index says with what is there."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._kinds: Counter[int] = Counter()
-        self._stream = -1
-        self._start = 0
-        self._index = Index()
-        self._encrypted = False
-        self._defined: set[tuple[int, int]] = set()
-
-    def check(self, item: StreamRecord) -> None:
-        """Check the next record; raise an EvcodecError that says what is wrong with it."""
-        record = item.record
-        if item.stream != self._stream:
-            self._stream, self._start, self._index = item.stream, record.position, Index()
-            self._encrypted = False
-            self._defined = set()
-        self._report.records += 1
-        where = f"byte {record.position}"
-        place = (record.position - self._start, record.record_bytes, record.type)
-        if record.type == RecordType.BLOCK:
-            self._check_block(record, place)
-        elif record.type == RecordType.ENTRIES:
-            self._check_entries(unpack_entries(record.payload, where), place, where)
-        elif record.type == RecordType.INDEX:
-            self._check_index(record, where)
-
-    def _check_block(self, record: Record, place: tuple[int, int, int]) -> None:
-        block = Block(record.payload, f"byte {record.position}: block")
-        block.decode(list(block.dtypes))
-        self._report.blocks += 1
-        self._report.events += block.events
-        self._kinds.update(block.kinds)
-        self._index.add_block(place, block)
-        self._encrypted = self._encrypted or bool(block.encrypted_groups)
-        self._report.kinds = dict(sorted(self._kinds.items()))
-
-    def _check_entries(self, entries: list[Entry], place: tuple[int, int, int], where: str) -> None:
-        self._report.entries += len(entries)
-        self._report.gaps += sum(isinstance(entry, Gap) for entry in entries)
-        self._index.add_entries(place, [type_number(entry) for entry in entries])
-        for entry in entries:
-            index = getattr(entry, "index", None)
-            if index is None:
-                continue
-            if (entry.type, index) in self._defined:
-                self._problem(
-                    where,
-                    f"index {index} of {type(entry).__name__.lower()} entries: "
-                    "found twice, allowed: once in a stream",
-                )
-            self._defined.add((entry.type, index))
-
-    def _check_index(self, record: Record, where: str) -> None:
-        index = unpack_index(record.payload, record.position - self._start, where)
-        for number, (stated, found) in enumerate(zip(index.rows, self._index.rows, strict=False)):
-            if stated != found:
-                self._problem(
-                    where,
-                    f"row {number} of the index: found {tuple(stated)}, "
-                    f"allowed by the records: {tuple(found)}",
-                )
-        if len(index.rows) != len(self._index.rows):
-            self._problem(
-                where,
-                f"rows of the index: found {len(index.rows)}, allowed by "
-                f"the records: {len(self._index.rows)}",
-            )
-        if index.kinds != self._index.kinds:
-            self._problem(where, "events by kind in the index: found other counts than the blocks state")
-        if not self._encrypted and list(index.columns.items()) != list(self._index.columns.items()):
-            self._problem(
-                where, "columns of the index: found others, or in another order, than the blocks have"
-            )
-
-    def check_end(self, stated_events: int, position: int) -> None:
-        """Check the count of an END record."""
-        if stated_events != self._index.events:
-            self._problem(
-                f"byte {position}",
-                f"events of the stream: found {stated_events}, allowed by the blocks: {self._index.events}",
-            )
-
-    def _problem(self, where: str, message: str) -> None:
-        position = int(where.removeprefix("byte "))
-        self._report.problems.append(Problem(position, f"{where}: {message}"))
-
-
-def _scan(
-    source: Any,
-    report: Report,
-    keep: Callable[[StreamScanner, StreamRecord], None] | None,
-    progress: Progress | None,
-) -> None:
-    """Check every record of a source, and hand those that are sound to ``keep``."""
+@contextmanager
+def _opened(source: Any) -> Iterator[BytesInput | FileInput | PipeInput]:
     taken = open_input(source)
-    report.name = taken.name
-    scanner = StreamScanner(skip_damage=True)
-    checker = _Checker(report)
-
-    def deal_with(item: StreamRecord) -> None:
-        try:
-            checker.check(item)
-            end = scanner.streams[item.stream].end
-            if item.record.type == RecordType.END and end is not None:
-                checker.check_end(end.events, item.record.position)
-        except EvcodecError as error:
-            report.problems.append(Problem(item.record.position, str(error)))
-            return
-        if keep is not None:
-            keep(scanner, item)
-
     try:
-        while piece := taken.read_piece():
-            report.bytes += len(piece)
-            for item in scanner.feed(piece):
-                deal_with(item)
-            if progress is not None:
-                progress(len(piece))
-        for item in scanner.finish():
-            deal_with(item)
+        yield taken
     finally:
         taken.close()
-    report.problems = sorted(report.problems + scanner.problems)
-    report.streams = len(scanner.streams)
-    report.complete = bool(scanner.streams) and scanner.streams[-1].end is not None
-    report.ok = not report.problems
 
 
-def verify(source: Any, *, progress: Progress | None = None) -> Report:
-    """Check everything that a reader would trust: each record, each value of each column, the index against
-    the records.
+def verify(
+    source: Any, *, max_block_bytes: int = DEFAULT_BLOCK_BYTES, progress: Progress | None = None
+) -> Report:
+    """Check everything that a reader would trust: each record, each value of each column, the index and the end
+    record against the records.
 
     Parameters
     ----------
     source : path, binary file object, or bytes-like
+    max_block_bytes : int
+        As in `Reader`; a block that would take more is a problem.
     progress : callable, optional
         Called with the number of bytes that each step has dealt with.
 
@@ -209,65 +55,127 @@ def verify(source: Any, *, progress: Progress | None = None) -> Report:
 
     Raises
     ------
+    InvalidArgumentError
+        An argument is outside of what is allowed.
     OSError
         The source cannot be read.
+
+    Notes
+    -----
+    Time is linear in the data and in the events that it holds. In memory are one record, one block, the rows of the
+    index of the stream that is being checked, 65,536 references of each column and 1,048,576 definitions of each
+    class, 1,000 problems and as many remarks; the others are counted.
     """
-    report = Report("")
-    _scan(source, report, None, progress)
-    return report
+    most = check_bytes("max_block_bytes", max_block_bytes)
+    with _opened(source) as taken:
+        return check_all(taken, max_block_bytes=most, progress=progress)
 
 
-def repair(source: Any, target: Any, *, level: str = "balanced", progress: Progress | None = None) -> Report:
+def repair(
+    source: Any,
+    target: Any,
+    *,
+    level: str = "balanced",
+    max_block_bytes: int = DEFAULT_BLOCK_BYTES,
+    progress: Progress | None = None,
+) -> Report:
     """Write every sound block and entry of a damaged stream to a new one, which ends as a stream should.
+
+    What was written is checked as `verify` does, and its counts compared with those of what was saved, before it takes
+    the name of the target.
 
     Parameters
     ----------
     source : path, binary file object, or bytes-like
     target : path
         Replaced when the new stream is whole and on the device; must not be the source.
+    level : {"fast", "balanced", "small"}
+        Of the index; blocks stay as they are.
+    max_block_bytes : int
+        As in `verify`; a block that would take more is not saved.
     progress : callable, optional
         As in `verify`.
 
     Returns
     -------
     Report
-        What is wrong with the source, and what of it was saved.
+        What is wrong with the source, what of it was saved, and what was lost. No reason for a gap says that a file was
+        damaged, so none is written: the report is the only place that tells.
 
     Raises
     ------
     InvalidArgumentError
-        The target is the source.
+        The target is the source, or an argument is outside of what is allowed.
     CorruptDataError
-        The source holds no sound block, entry or header: nothing is written.
+        Nothing of the source is sound, or what was written is not what was saved; the target stays as it was.
     OSError
         The source cannot be read, or the target cannot be written.
     """
-    chosen = level_of(level)
+    chosen, most = level_of(level), check_bytes("max_block_bytes", max_block_bytes)
     _refuse_same(source, target)
-    report = Report("")
-    with replacing(Path(target)) as file:
-        emitters: dict[int, StreamEmitter] = {}
-
-        def keep(scanner: StreamScanner, item: StreamRecord) -> None:
-            if item.stream not in emitters:
-                for earlier in list(emitters.values())[-1:]:
-                    earlier.end()
-                emitters[item.stream] = StreamEmitter(file.write, chosen, scanner.streams[item.stream].header)
-            if item.record.type == RecordType.BLOCK:
-                emitters[item.stream].encoded_block(bytes(item.record.payload))
-            elif item.record.type == RecordType.ENTRIES:
-                emitters[item.stream].encoded_entries(
-                    bytes(item.record.payload), f"byte {item.record.position}"
-                )
-
-        _scan(source, report, keep, progress)
-        if not emitters:
+    with _opened(source) as taken, replacing(Path(target)) as file:
+        saver = _Saver(file.write, chosen)
+        report = check_all(taken, max_block_bytes=most, keep=saver.keep, progress=progress)
+        saver.end()
+        if not saver.streams:
             raise CorruptDataError(
                 f"{report.name}: found nothing to save, allowed: data with at least one "
                 f"sound record; first problem: {report.problems[0].message}"
             )
-        list(emitters.values())[-1].end()
+        file.flush()
+        file.seek(0)
+        with _opened(file) as written:
+            _prove(check_all(written, max_block_bytes=most), report, saver)
     return report
+
+
+class _Saver:
+    """Writes what is sound, each stream as one of its own."""
+
+    def __init__(self, write: Callable[[bytes], object], level: Level) -> None:
+        self._write = write
+        self._level = level
+        self._emitter: StreamEmitter | None = None
+        self._number = -1
+        self.streams = 0
+
+    def keep(self, scanner: StreamScanner, item: StreamRecord) -> None:
+        """Write a sound record, unless it is one that the new stream gets anew."""
+        if self._emitter is None or item.stream != self._number:
+            self.end()
+            self._emitter = StreamEmitter(self._write, self._level, scanner.streams[item.stream].header)
+            self._number = item.stream
+            self.streams += 1
+        payload = bytes(item.record.payload)
+        if item.record.type == RecordType.BLOCK:
+            self._emitter.encoded_block(payload)
+        elif item.record.type == RecordType.ENTRIES:
+            self._emitter.encoded_entries(payload, f"byte {item.record.position}")
+
+    def end(self) -> None:
+        """End the stream that is being written."""
+        if self._emitter is not None:
+            self._emitter.end()
+
+
+def _prove(written: Report, saved: Report, saver: _Saver) -> None:
+    """Raise CorruptDataError unless what was written is what was saved, and sound.
+
+    What is wrong between entries that are sound by themselves, an index that is defined twice, is saved with them.
+    """
+    totals = ("blocks", "events", "entries", "gaps", "kinds", "repeated_definitions")
+    if (
+        written.problem_count != saved.repeated_definitions
+        or not written.complete
+        or written.streams != saver.streams
+        or any(getattr(written, name) != getattr(saved, name) for name in totals)
+    ):
+        first = f"; first problem: {written.problems[0].message}" if written.problems else ""
+        raise CorruptDataError(
+            f"{saved.name}: what was written of it: found {written.events} events, {written.entries} entries, "
+            f"{written.problem_count} problems, allowed: {saved.events} events, {saved.entries} entries, "
+            f"{saved.repeated_definitions} problems{first}"
+        )
 
 
 def compact(
@@ -305,8 +213,7 @@ def compact(
     """
     chosen = level_of(level)
     check_threads(threads)
-    taken = open_input(source)
-    try:
+    with _opened(source) as taken:
         if isinstance(taken, PipeInput):
             raise InvalidArgumentError(f"{taken.name}: found a pipe, allowed: a path, bytes, a seekable file")
         with replacing(Path(target)) as file:
@@ -319,8 +226,6 @@ def compact(
                 threads=threads,
                 progress=progress,
             )
-    finally:
-        taken.close()
 
 
 def _refuse_same(source: Any, target: Any) -> None:

@@ -269,6 +269,11 @@ def pack_entries(group: ColumnGroup, packed: Iterable[bytes], efforts: Sequence[
     return bytes((group, 0, codec)) + pack_varint(len(raw)) + data
 
 
+def is_encrypted(payload: memoryview) -> bool:
+    """Tell whether a sound payload of entries cannot be read."""
+    return bool(payload[1])
+
+
 def unpack_entries(payload: memoryview, where: str) -> list[Entry]:
     """Return the entries of a payload, those of later versions as UnknownEntry; raise an EvcodecError that
     says what is wrong with it.
