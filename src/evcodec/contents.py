@@ -12,7 +12,7 @@ import numpy as np
 from .batch import EventBatch
 from .block import Block
 from .entries import Entry
-from .errors import EvcodecError, InvalidArgumentError
+from .errors import EvcodecError, InvalidArgumentError, ReadLimitError
 from .findings import Findings, Problem
 from .framing import RecordType
 from .inputs import BytesInput, FileInput, PipeInput
@@ -20,7 +20,7 @@ from .locate import Locator, RecordPlace, read_record
 from .parallel import Crew
 from .scan import StreamRecord, StreamScanner
 from .select import Filter
-from .wire import Header, unpack_entries
+from .wire import Header, entries_bytes, unpack_entries
 
 # What an index states is not trusted for memory: beyond this, arrays grow as blocks are read.
 _MOST_EVENTS_A_BYTE = 64
@@ -28,6 +28,15 @@ _MOST_EVENTS_A_BYTE = 64
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 ColumnKeys = dict[tuple[str, np.dtype], None]
+
+
+def check_entries_size(found: int, allowed: int) -> None:
+    """Raise ReadLimitError if entries may take more than is allowed."""
+    if found > allowed:
+        raise ReadLimitError(
+            f"entries: found what may take {found} bytes, allowed: {allowed}; "
+            "entries() gives those of a file record by record, or pass a larger max_read_bytes"
+        )
 
 
 class Summary:
@@ -66,7 +75,7 @@ class _Guard:
         """Run an action on a record; list its error and return None when damage is skipped."""
         try:
             return action(*args, **kwargs)
-        except InvalidArgumentError:
+        except (InvalidArgumentError, ReadLimitError):
             raise
         except EvcodecError as error:
             if not self._skip_damage:
@@ -114,6 +123,14 @@ class FileContents(_Guard):
             if place.type == RecordType.BLOCK and chosen.may_match(place.kinds, place.t_min, place.t_max)
         ]
 
+    def sure_events(self, chosen: Filter) -> int:
+        """Return the events of the blocks that match as a whole, by what the index says: it is compared with each block
+        that is read, so unless damage is skipped this is what comes, or an error.
+        """
+        if self._skip_damage or chosen.kinds is not None:
+            return 0
+        return sum(place.events for place in self._matching(chosen) if chosen.spans(place.t_min, place.t_max))
+
     def expected_events(self, chosen: Filter) -> int:
         """Return the events of the blocks that may match, as far as the data can hold them."""
         stated = sum(place.events for place in self._matching(chosen))
@@ -139,15 +156,21 @@ class FileContents(_Guard):
                 yield batch
         self._locator.raise_damage()
 
-    def entries(self, type_bits: int) -> Iterator[Entry]:
-        """Yield the entries of records that may have one of these types, then raise as `blocks` does."""
+    def entries(self, type_bits: int) -> Iterator[tuple[list[Entry], int]]:
+        """Yield the entries of each record that may have one of these types, and what they take at most in memory, then
+        raise as `blocks` does.
+        """
         for place in self._locator.places():
             if place.type == RecordType.ENTRIES and place.kinds & type_bits:
-                yield from self.guarded(place.position, self._entries_at, place) or ()
+                found = self.guarded(place.position, self._entries_at, place)
+                if found is not None:
+                    yield found
         self._locator.raise_damage()
 
-    def _entries_at(self, place: RecordPlace) -> list[Entry]:
-        return unpack_entries(read_record(self._source, place).payload, f"byte {place.position}")
+    def _entries_at(self, place: RecordPlace) -> tuple[list[Entry], int]:
+        payload = read_record(self._source, place).payload
+        where = f"byte {place.position}"
+        return unpack_entries(payload, where), entries_bytes(payload, where)
 
     def size(self) -> int:
         """Return the bytes of the data."""
@@ -161,10 +184,14 @@ class FileContents(_Guard):
 class PipeContents(_Guard):
     """Streams that come in order, once."""
 
-    def __init__(self, source: PipeInput, skip_damage: bool, max_block_bytes: int) -> None:
+    def __init__(
+        self, source: PipeInput, skip_damage: bool, max_block_bytes: int, max_entries_bytes: int
+    ) -> None:
         super().__init__(skip_damage)
         self.name = source.name
         self._max_block_bytes = max_block_bytes
+        self._max_entries_bytes = max_entries_bytes
+        self._entry_bytes = 0
         self._scanner = StreamScanner(skip_damage, self.findings)
         self._entries: list[Entry] = []
         self._summary = Summary()
@@ -194,6 +221,10 @@ class PipeContents(_Guard):
         """Raise InvalidArgumentError: nothing of a pipe can be read again."""
         raise InvalidArgumentError(f"{self.name}: found a pipe, allowed: a path, bytes, a seekable file")
 
+    def sure_events(self, chosen: Filter) -> int:
+        """Return 0: nobody knows."""
+        return 0
+
     def expected_events(self, chosen: Filter) -> int:
         """Return 0: nobody knows."""
         return 0
@@ -212,7 +243,7 @@ class PipeContents(_Guard):
         for _, record in self._records:
             where = f"byte {record.position}"
             if record.type == RecordType.ENTRIES:
-                self._entries += self.guarded(record.position, unpack_entries, record.payload, where) or []
+                self.guarded(record.position, self._keep_entries, record.payload, where)
             elif record.type == RecordType.BLOCK:
                 block = self.guarded(
                     record.position, Block, record.payload, f"{where}: block", self._max_block_bytes
@@ -234,6 +265,12 @@ class PipeContents(_Guard):
             if batch is not None:
                 yield batch
 
-    def entries(self, type_bits: int) -> Iterator[Entry]:
+    def _keep_entries(self, payload: memoryview, where: str) -> None:
+        """Keep the entries of a record: nothing of a pipe can be read again."""
+        self._entry_bytes += entries_bytes(payload, where)
+        check_entries_size(self._entry_bytes, self._max_entries_bytes)
+        self._entries += unpack_entries(payload, where)
+
+    def entries(self, type_bits: int) -> Iterator[tuple[list[Entry], int]]:
         """Yield the entries that have come so far."""
-        return iter(list(self._entries))
+        yield list(self._entries), 0

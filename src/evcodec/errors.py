@@ -27,6 +27,10 @@ class LimitExceededError(EvcodecError, ValueError):
     """A stated limit of the format, or one that the caller set, would be exceeded."""
 
 
+class ReadLimitError(LimitExceededError):
+    """What one call was asked for is more than its caller allows: no damage, so it is never skipped as such."""
+
+
 class InvalidArgumentError(EvcodecError, ValueError):
     """An argument is outside of what is allowed; nothing was written."""
 

@@ -14,16 +14,15 @@ import numpy as np
 
 from .batch import EventBatch
 from .block import Block
-from .contents import FileContents, PipeContents
+from .contents import FileContents, PipeContents, check_entries_size
 from .entries import Anchor, Context, Entry, Gap, Marker, Payload, Source, UnknownEntry, VideoAnchor
 from .errors import EvcodecError, InvalidArgumentError
 from .findings import Problem
 from .framing import RecordType
 from .inputs import PipeInput, open_input
-from .limits import DEFAULT_BLOCK_BYTES
+from .limits import DEFAULT_BLOCK_BYTES, DEFAULT_READ_BYTES
 from .parallel import Crew, Job, check_threads
-from .schema import STANDARD_COLUMNS, common_dtype
-from .select import Filter, Gatherer, as_int, decode_matching, make_filter, shared_dtype, unknown_columns
+from .select import Filter, Gatherer, check_bytes, decode_matching, known_dtypes, make_filter, shared_dtype
 from .wire import Header
 
 _EntryT = TypeVar("_EntryT", bound=Entry)
@@ -54,7 +53,11 @@ class Reader:
         What to do at damage: raise, after everything before it has been given; or go on behind it and list
         it in ``problems``.
     max_block_bytes : int
-        Most bytes that the columns of one block may take in memory; a block that would take more is refused.
+        Most bytes that the columns of one block, and what they are decoded from, may take in memory; a block that would
+        take more is refused. 256 MiB by default, eight times what a Writer puts in one.
+    max_read_bytes : int
+        Most bytes that the events of one ``read`` may take, and the entries of one list of them; on a pipe all entries
+        together. 8 GiB by default. What would be more raises LimitExceededError, skipping damage or not.
     threads : int
         Threads that decode blocks, beside the caller's own, when more than 1. They live as long as a call of
         ``read``, or an iterator of ``batches``. What is read, and what is raised when, is the same.
@@ -70,8 +73,9 @@ class Reader:
 
     Notes
     -----
-    Memory is bounded by the block, not by the stream, except in ``read``; with several threads up to two
-    blocks for each of them are in memory at once. On a path or on bytes several
+    Memory is bounded by the block, not by the stream, except in ``read``: a record of up to 64 MiB, its columns, and a copy
+    of the events that a filter leaves of them; with several threads up to two blocks for each of them are in memory at
+    once. What an index says takes up to 25 bytes for each byte of the data. On a path or on bytes several
     threads may call the methods of one Reader; on a pipe one thread at a time may. ``len``, ``start``,
     ``stop``, ``kinds``, ``columns`` and ``blocks`` need an end, so they raise InvalidArgumentError on a
     pipe that has not been read to its end.
@@ -83,12 +87,13 @@ class Reader:
         *,
         on_error: str = "raise",
         max_block_bytes: int = DEFAULT_BLOCK_BYTES,
+        max_read_bytes: int = DEFAULT_READ_BYTES,
         threads: int = 1,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise InvalidArgumentError(f"on_error: found {on_error!r}, allowed: 'raise', 'skip'")
-        if as_int("max_block_bytes", max_block_bytes) < 1:
-            raise InvalidArgumentError(f"max_block_bytes: found {max_block_bytes}, allowed: 1 or more")
+        check_bytes("max_block_bytes", max_block_bytes)
+        self._max_read_bytes = check_bytes("max_read_bytes", max_read_bytes)
         self._threads = check_threads(threads)
         self._crews: Collection[Crew] = weakref.WeakSet() if threads > 1 else ()
         self._input = open_input(source)
@@ -100,7 +105,7 @@ class Reader:
 
     def _open(self, skip_damage: bool, max_block_bytes: int) -> FileContents | PipeContents:
         if isinstance(self._input, PipeInput):
-            return PipeContents(self._input, skip_damage, max_block_bytes)
+            return PipeContents(self._input, skip_damage, max_block_bytes, self._max_read_bytes)
         return FileContents(self._input, skip_damage, max_block_bytes)
 
     def __enter__(self) -> Reader:
@@ -146,8 +151,13 @@ class Reader:
 
     @property
     def problems(self) -> list[Problem]:
-        """Damage that reading went on behind, when ``on_error`` is "skip"."""
+        """Damage that reading went on behind, when ``on_error`` is "skip": the first 1,000 problems, by position."""
         return self._contents.problems()
+
+    @property
+    def problem_count(self) -> int:
+        """Number of all of them; what is read again after the first 1,000 counts again."""
+        return self._contents.findings.count
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -222,44 +232,56 @@ class Reader:
         """
         wanted: tuple[type[Entry], ...] = types or (Entry,)
         bits = sum(1 << cls.type for cls in types) if types else -1
-        for entry in self._contents.entries(bits):
-            if isinstance(entry, wanted) and not isinstance(entry, UnknownEntry):
-                yield cast(_EntryT, entry)
+        for entries, _ in self._contents.entries(bits):
+            for entry in entries:
+                if isinstance(entry, wanted) and not isinstance(entry, UnknownEntry):
+                    yield cast(_EntryT, entry)
+
+    def _all(self, cls: type[_EntryT]) -> list[_EntryT]:
+        """Return the entries of a class; raise ReadLimitError if they are more than a list may hold."""
+        found: list[_EntryT] = []
+        size = 0
+        for entries, most_bytes in self._contents.entries(1 << cls.type):
+            wanted = [entry for entry in entries if isinstance(entry, cls)]
+            found += wanted
+            size += most_bytes * len(wanted) // max(len(entries), 1)
+            check_entries_size(size, self._max_read_bytes)
+        return found
 
     @property
     def sources(self) -> list[Source]:
         """What the values of the ``source`` column mean."""
-        return list(self.entries(Source))
+        return self._all(Source)
 
     @property
     def contexts(self) -> list[Context]:
         """What context indices mean."""
-        return list(self.entries(Context))
+        return self._all(Context)
 
     @property
     def gaps(self) -> list[Gap]:
         """What was not recorded, and why."""
-        return list(self.entries(Gap))
+        return self._all(Gap)
 
     @property
     def anchors(self) -> list[Anchor]:
         """Where the session clock and the wall clock met."""
-        return list(self.entries(Anchor))
+        return self._all(Anchor)
 
     @property
     def video_anchors(self) -> list[VideoAnchor]:
         """Where the session clock and a video's clock met."""
-        return list(self.entries(VideoAnchor))
+        return self._all(VideoAnchor)
 
     @property
     def markers(self) -> list[Marker]:
         """Named instants."""
-        return list(self.entries(Marker))
+        return self._all(Marker)
 
     @property
     def payloads(self) -> list[Payload]:
         """Text and other rare payloads."""
-        return list(self.entries(Payload))
+        return self._all(Payload)
 
     # ---- events ----
 
@@ -300,14 +322,19 @@ class Reader:
             # One thread meets what is wrong again, and deals with it in order.
             with suppress(EvcodecError):
                 return self._read_together(chosen)
-        gathered = Gatherer(chosen, self._contents.expected_events(chosen))
+        gathered = self._gatherer(chosen)
         for position, block in self._contents.blocks(chosen):
             self._contents.guarded(position, gathered.add, block)
         return gathered.finish(self._contents.columns())
 
+    def _gatherer(self, chosen: Filter) -> Gatherer:
+        expected = self._contents.expected_events(chosen)
+        least = self._contents.sure_events(chosen)
+        return Gatherer(chosen, expected, self._contents.columns(), self._max_read_bytes, least)
+
     def _read_together(self, chosen: Filter) -> EventBatch:
         """Read with several threads; raise an EvcodecError if a block cannot be decoded, damage skipped or not."""
-        gathered = Gatherer(chosen, self._contents.expected_events(chosen))
+        gathered = self._gatherer(chosen)
         waiting: deque[tuple[Block, Job[EventBatch | None]]] = deque()
         with self._crew() as crew:
             for _, block in self._contents.blocks(chosen):
@@ -348,7 +375,7 @@ class Reader:
 
     def _batches(self, chosen: Filter) -> Iterator[EventBatch]:
         at_once = isinstance(self._contents, FileContents)
-        dtypes = self._known_dtypes(chosen) if at_once else {}
+        dtypes = known_dtypes(chosen, self._contents.columns()) if at_once else {}
 
         def decode(block: Block) -> EventBatch:
             if not at_once:
@@ -360,23 +387,7 @@ class Reader:
                 if len(batch):
                     yield batch
         if not at_once:
-            self._known_dtypes(chosen)
-
-    def _known_dtypes(self, chosen: Filter) -> dict[str, np.dtype]:
-        """Return the dtypes of the columns asked for; raise InvalidArgumentError for one that is nowhere."""
-        if chosen.columns is None:
-            return {}
-        keys = self._contents.columns()
-        if missing := unknown_columns(chosen, {name for name, _ in keys}):
-            known = sorted({*STANDARD_COLUMNS, *(name for name, _ in keys)})
-            raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(known)}")
-        dtypes: dict[str, np.dtype] = {}
-        for name in chosen.columns:
-            found = {dtype for known_name, dtype in keys if known_name == name}
-            if found:
-                # Where blocks have no dtype in common each gives its own, and zeros are of the smallest.
-                dtypes[name] = common_dtype(found) or min(found, key=str)
-        return dtypes
+            known_dtypes(chosen, self._contents.columns())
 
 
 # What has threads: in a child after a fork it has none.
@@ -392,13 +403,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon_crews)
 
 
-def decode(data: Any, threads: int = 1) -> EventBatch:
+def decode(data: Any, threads: int = 1, max_read_bytes: int = DEFAULT_READ_BYTES) -> EventBatch:
     """Return all events of a stream in memory.
 
     Parameters
     ----------
     data : bytes-like
-    threads : int
+    threads, max_read_bytes : int
         As in `Reader`.
 
     Raises
@@ -406,5 +417,5 @@ def decode(data: Any, threads: int = 1) -> EventBatch:
     CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError, InvalidArgumentError
         As in `Reader.read`.
     """
-    with Reader(data, threads=threads) as reader:
+    with Reader(data, threads=threads, max_read_bytes=max_read_bytes) as reader:
         return reader.read()

@@ -12,6 +12,7 @@ from .block import Block, group_of, may_share_block
 from .emitter import StreamEmitter
 from .framing import Record, RecordType
 from .levels import Level
+from .limits import MAX_BLOCK_BYTES
 from .locate import Locator, SeekableInput, read_record
 from .parallel import Crew
 
@@ -24,7 +25,7 @@ class _Merger:
         self._block_events = block_events
         self._reencode = reencode
         self._pending: list[dict[str, np.ndarray]] = []
-        self._pending_events = 0
+        self._pending_events = self._pending_bytes = 0
         self._dtypes: dict[str, np.dtype] = {}
 
     def add(self, record: Record) -> None:
@@ -51,7 +52,9 @@ class _Merger:
         self._dtypes.update(block.dtypes)
         self._pending.append(block.decode(list(block.dtypes)))
         self._pending_events += block.events
-        if self._pending_events >= self._block_events:
+        self._pending_bytes += sum(values.nbytes for values in self._pending[-1].values())
+        # One block takes no more bytes than that: there is nothing to gain from joining more.
+        if self._pending_events >= self._block_events or self._pending_bytes >= MAX_BLOCK_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -63,7 +66,7 @@ class _Merger:
             part = joined[start : start + self._block_events].columns
             self._emitter.block({name: np.ascontiguousarray(values) for name, values in part.items()})
         self._pending.clear()
-        self._pending_events = 0
+        self._pending_events = self._pending_bytes = 0
         self._dtypes = {}
 
 

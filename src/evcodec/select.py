@@ -10,8 +10,9 @@ import numpy as np
 
 from .batch import EventBatch
 from .block import Block
-from .errors import EvcodecError, InvalidArgumentError, UnsupportedVersionError
+from .errors import EvcodecError, InvalidArgumentError, ReadLimitError, UnsupportedVersionError
 from .index import kind_bits
+from .limits import DEFAULT_READ_BYTES
 from .schema import STANDARD_COLUMNS, ColumnGroup, common_dtype, in_column_order
 
 
@@ -35,9 +36,11 @@ class Filter(NamedTuple):
         """Tell whether every event of the block was asked for."""
         if self.kinds is not None and not self.kinds.issuperset(block.kinds):
             return False
-        return (self.start is None or block.t_min >= self.start) and (
-            self.stop is None or block.t_max < self.stop
-        )
+        return self.spans(block.t_min, block.t_max)
+
+    def spans(self, t_min: int, t_max: int) -> bool:
+        """Tell whether this whole range of time was asked for."""
+        return (self.start is None or t_min >= self.start) and (self.stop is None or t_max < self.stop)
 
     def rows(self, block: Block, arrays: dict[str, np.ndarray]) -> np.ndarray:
         """Return a mask of the events that were asked for."""
@@ -124,6 +127,23 @@ def unknown_columns(chosen: Filter, known: Collection[str]) -> list[str]:
     return [name for name in chosen.columns or () if name not in known and name not in STANDARD_COLUMNS]
 
 
+def known_dtypes(chosen: Filter, columns: Collection[tuple[str, np.dtype]]) -> dict[str, np.dtype]:
+    """Return the dtypes of the columns asked for, of those of the stream; raise InvalidArgumentError for one that is
+    nowhere.
+    """
+    if chosen.columns is None:
+        return {}
+    by_name: dict[str, set[np.dtype]] = {}
+    for name, dtype in columns:
+        by_name.setdefault(name, set()).add(dtype)
+    if missing := unknown_columns(chosen, by_name):
+        known = sorted({*STANDARD_COLUMNS, *by_name})
+        raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(known)}")
+    # Where blocks have no dtype in common each gives its own, and zeros are of the smallest.
+    found = {name: by_name[name] for name in chosen.columns if name in by_name}
+    return {name: common_dtype(dtypes) or min(dtypes, key=str) for name, dtypes in found.items()}
+
+
 def _with_missing(
     chosen: Filter, arrays: dict[str, np.ndarray], length: int, dtypes: Mapping[str, np.dtype]
 ) -> EventBatch:
@@ -161,11 +181,39 @@ class Gatherer:
     `add` takes one block after the other. To decode several at once, `begin` each in order unless `must_wait`,
     run the calls on any thread, and `end` each in order. After an error of a call that did not come from `add`
     the Gatherer is of no use.
+
+    Parameters
+    ----------
+    chosen : Filter
+    capacity : int
+        Events to expect; 0 where nobody knows.
+    columns : iterable of (str, dtype)
+        Columns to expect.
+    least : int
+        Events that there are, unless something turns out to be wrong.
+    max_bytes : int
+        Most bytes that the events may take. It is checked before arrays are made, by what the heads of blocks state;
+        an array that grows is there twice while it is copied.
     """
 
-    def __init__(self, chosen: Filter, capacity: int) -> None:
+    def __init__(
+        self,
+        chosen: Filter,
+        capacity: int,
+        columns: Iterable[tuple[str, np.dtype]] = (),
+        max_bytes: int = DEFAULT_READ_BYTES,
+        least: int = 0,
+    ) -> None:
         self._chosen = chosen
-        self._capacity = capacity
+        self._max_bytes = max_bytes
+        self._row_bytes = 0
+        expected = {
+            name: dtype.itemsize
+            for name, dtype in columns
+            if chosen.columns is None or name in chosen.columns
+        }
+        self._capacity = min(capacity, max_bytes // max(sum(expected.values()), 1))
+        self._check_size(least, sum(expected.values()))
         self._length = 0
         self._rows_begun = 0  # behind the length: given to blocks that are being decoded in place
         self._unplaced = 0  # blocks that are being decoded, of which so many events match as will be seen
@@ -195,6 +243,7 @@ class Gatherer:
         """Return the call that decodes a block; it shares nothing that changes with those of other blocks."""
         names = self._chosen.columns_of(block)
         self._known.update(block.dtypes)
+        self._make_room(names, block)
         for name in names:
             array = self._arrays.get(name)
             if array is None or array.dtype != block.dtypes[name]:
@@ -214,10 +263,28 @@ class Gatherer:
             self._rows_begun -= block.events
             return
         self._unplaced -= 1
+        self._check_size(self._length + len(batch), self._row_bytes)
         self._reserve(self._length + len(batch))
         for name, array in self._arrays.items():
             array[self._length : self._length + len(batch)] = batch.columns.get(name, 0)
         self._length += len(batch)
+
+    def _make_room(self, names: list[str], block: Block) -> None:
+        """Raise ReadLimitError if a block is too much; else see to it that no array is made larger than allowed."""
+        grown = dict.fromkeys(names, 0) | {name: array.itemsize for name, array in self._arrays.items()}
+        for name in names:
+            grown[name] = max(grown[name], block.dtypes[name].itemsize)
+        self._row_bytes = sum(grown.values())
+        in_place = block.events if self._chosen.passes_whole(block) else 0
+        self._check_size(self._length + self._rows_begun + in_place, self._row_bytes)
+        self._capacity = min(self._capacity, self._max_bytes // max(self._row_bytes, 1))
+
+    def _check_size(self, length: int, row_bytes: int) -> None:
+        if length * row_bytes > self._max_bytes:
+            raise ReadLimitError(
+                f"read: found at least {length} events of {row_bytes} bytes, allowed: {self._max_bytes} bytes in all; "
+                "batches() gives them block by block, or pass a larger max_read_bytes"
+            )
 
     def _goes_in_place(self, block: Block) -> bool:
         stop = self._length + self._rows_begun + block.events
@@ -238,7 +305,7 @@ class Gatherer:
     def _reserve(self, length: int) -> None:
         if length <= self._capacity:
             return
-        self._capacity = max(length, 2 * self._capacity)
+        self._capacity = max(length, min(2 * self._capacity, self._max_bytes // max(self._row_bytes, 1)))
         for name, array in self._arrays.items():
             grown = np.zeros(self._capacity, array.dtype)
             grown[: self._length] = array[: self._length]
@@ -251,6 +318,11 @@ class Gatherer:
             self._known.add(name)
             if name not in self._arrays and (self._chosen.columns is None or name in self._chosen.columns):
                 lacking.setdefault(name, set()).add(dtype)
+        asked = sum(8 for name in self._chosen.columns or () if name not in self._arrays)
+        lacking_bytes = sum(max(dtype.itemsize for dtype in dtypes) for dtypes in lacking.values())
+        self._check_size(
+            self._length, sum(array.itemsize for array in self._arrays.values()) + max(asked, lacking_bytes)
+        )
         for name, dtypes in lacking.items():
             self._arrays[name] = np.zeros(self._length, shared_dtype(name, dtypes))
         if missing := unknown_columns(self._chosen, self._known):

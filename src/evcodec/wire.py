@@ -21,11 +21,12 @@ from .entries import (
     VideoAnchor,
 )
 from .errors import CorruptDataError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError
-from .limits import MAX_ENTRIES_BYTES, MAX_HEADER_BYTES
+from .limits import MAX_ENTRIES_BYTES, MAX_HEADER_BYTES, MAX_RECORD_ELEMENTS
 from .schema import ColumnGroup
 
 FORMAT_VERSION = 1
 
+_ELEMENT_BYTES = 80
 _INT64 = (-(2**63), 2**63 - 1)
 _UINT64 = (0, 2**64 - 1)
 
@@ -272,6 +273,14 @@ def pack_entries(group: ColumnGroup, packed: Iterable[bytes], efforts: Sequence[
 def is_encrypted(payload: memoryview) -> bool:
     """Tell whether a sound payload of entries cannot be read."""
     return bool(payload[1])
+
+
+def entries_bytes(payload: memoryview, where: str) -> int:
+    """Return what the entries of a sound payload take in memory, at most: an element is one byte, and eighty in memory."""
+    if is_encrypted(payload):
+        return 0
+    raw, _ = unpack_varint(payload, 3, where)
+    return raw + _ELEMENT_BYTES * min(raw, MAX_RECORD_ELEMENTS)
 
 
 def unpack_entries(payload: memoryview, where: str) -> list[Entry]:
