@@ -6,13 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import click
 
 from ..errors import EvcodecError
-from ..schema import kind_name
-from ..stream import Report, compact, repair, verify
+from ..stream import compact, repair, verify
 from .files import (
     STDIO,
     check_outputs,
@@ -24,6 +22,7 @@ from .files import (
     size_of,
     streams,
 )
+from .health import counts, lost, page, plain, problem_lines
 from .options import force_option, json_option, level_option, threads_option
 from .report import about, report_error
 from .terminal import aside, counted, error_text, human_bytes, printable, progress, say, say_error, say_json
@@ -41,9 +40,10 @@ Examples:
 @click.argument("paths", nargs=-1, required=True, metavar="SRC…")
 @json_option
 def verify_command(paths: tuple[str, ...], as_json: bool) -> int:
-    """Read every record of streams, check every checksum, decode every block.
+    """Read every record of streams, check every checksum, decode every block, compare the index.
 
-    SRC is a stream, a folder of streams, or - for stdin. The exit status is 1 when any stream has a problem.
+    SRC is a stream, a folder of streams, or - for stdin. The exit status is 1 when any stream has a problem; a remark, what
+    is odd but allowed, is none.
     """
     inputs = streams(paths)
     if not inputs:
@@ -73,32 +73,10 @@ def verify_command(paths: tuple[str, ...], as_json: bool) -> int:
                 status = 1
             with aside(bar):
                 if as_json:
-                    say_json({"path": item.path, **_plain(report)})
+                    say_json(plain(report, item.path))
                 else:
-                    say("\n".join(_lines(shown_name(item.path), report)))
+                    say("\n".join(page(shown_name(item.path), item.path, report)))
     return status
-
-
-def _lines(name: str, report: Report) -> list[str]:
-    if not report.ok:
-        return [
-            f"{name}: damaged",
-            *(f"  {printable(problem.message, 2_000)}" for problem in report.problems),
-        ]
-    counts = f"{_counts(report)}, {counted(report.records, 'record')}"
-    ended = "" if report.complete else "; not ended: cut off between two records, or still being written"
-    return [f"{name}: ok, {counts}{ended}"]
-
-
-def _counts(report: Report) -> str:
-    return f"{counted(report.events, 'event')} in {counted(report.blocks, 'block')}"
-
-
-def _plain(report: Report) -> dict[str, Any]:
-    """Return a report for a machine: kinds by name, and the path of the command line instead of the file's name."""
-    found = report.to_dict()
-    del found["name"]
-    return {**found, "kinds": {kind_name(kind): count for kind, count in report.kinds.items()}}
 
 
 @click.command(
@@ -117,7 +95,7 @@ The exit status is 0 when OUT was written, also when something was lost: what wa
 @force_option
 @json_option
 def repair_command(source: str, target: str, force: bool, as_json: bool) -> int:
-    """Write every whole block of IN to OUT, and say what was left out.
+    """Write every whole block of IN to OUT, read OUT back and count it, and say what was left out.
 
     IN is left as it is. - is stdin or stdout.
     """
@@ -132,12 +110,11 @@ def repair_command(source: str, target: str, force: bool, as_json: bool) -> int:
         say_error(about(source, error_text(error)))
         return 1
     if as_json:
-        say_json({"path": source, "target": target, **_plain(report)})
+        say_json({**plain(report, source), "target": target, "next": None})
         return 0
-    lost = len(report.problems)
-    found = f"{counted(lost, 'problem')}:" if lost else "nothing was damaged"
-    lines = [f"{shown_name(source)}: saved {_counts(report)}; {found}"]
-    lines += [f"  {printable(problem.message, 2_000)}" for problem in report.problems]
+    found = "nothing was damaged" if report.ok else f"lost: {lost(report)}"
+    lines = [f"{shown_name(source)}: saved {counts(report)}; {found}", *problem_lines(report)]
+    lines.append("  what was written was read back, checked and counted")
     click.echo("\n".join(lines), err=target == STDIO)
     return 0
 
