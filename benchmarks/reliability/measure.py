@@ -57,6 +57,8 @@ def machine(names: Sequence[str], amount: Amount, seed: str) -> dict[str, str]:
         "system": f"{platform.system()}, {platform.machine()}, {os.cpu_count()} cores",
         "Python": platform.python_version(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        # Late flushes of a busy machine are part of what kills show.
+        "load average": f"{os.getloadavg()[2]:.0f} processes that want a core",
         "seed": seed,
         "events of a file": f"{amount.events:,}",
     }
