@@ -136,6 +136,7 @@ class Sealer:
         self._dropped = 0  # events that the entries tell of
         self._told = 0  # those that a gap in the stream tells of
         self._deadline: float | None = None
+        self._is_over = False
         self.small_blocks = 0
         self._writing = RetryingOutput(output, partial(recorder._stop, FAILING))
         self._changed = self._writing.changed
@@ -226,13 +227,14 @@ class Sealer:
         flush = _Flush(close=False)
         self._queue.put(flush)
         with self._changed:
-            while not (flush.is_done or self.error or self.is_failing) and self._thread.is_alive():
-                self._changed.wait(timeout=1.0)
+            self._changed.wait_for(lambda: flush.is_done or self.is_failing or self._is_over)
 
     def end(self) -> None:
         """Write what was put, as far as the target takes it, and end the stream and the thread."""
         self.handed.put_last(_Flush(close=True))
         self._writing.be_done()
+        with self._changed:  # a thread whose join was interrupted counts as ended before it has
+            self._changed.wait_for(lambda: self._is_over)
         self._thread.join()
 
     # ---- the thread ----
@@ -245,6 +247,9 @@ class Sealer:
             self._fail(error)
         finally:
             self._crew.close()
+            with self._changed:
+                self._is_over = True
+                self._changed.notify_all()
 
     def _fail(self, error: BaseException) -> None:
         if not isinstance(error, WriteFailedError):

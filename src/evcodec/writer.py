@@ -391,17 +391,17 @@ class Writer(EntryMethods, EventRecorder):
         with self._ending:
             if self._is_ended:
                 return
-            self._is_ended = True
-            forget(self)
             error = self._sealer.error
             path = self._output.path
             if error is None and self._merge_on_close and self._sealer.small_blocks > 1 and path is not None:
+                self._merge_on_close = False  # once: where it is interrupted the stream stays as it is
                 merge(self._output, path, self._level, self._block_events, self._threads)
-                return
             try:
                 self._output.close()
             except WriteFailedError as failed:
                 error = error or failed
+            forget(self)
+            self._is_ended = True
         if error is not None:
             unwritten = self._sealer.unwritten
             self._raise(error, f"; {unwritten} events that were appended are not in the stream", unwritten)
