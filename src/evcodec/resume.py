@@ -14,7 +14,6 @@ from .inputs import FileInput, open_input
 from .locate import Locator, read_record
 from .wire import pack_entry, unpack_entries
 
-
 _MAY_BE_A_HEADER = MARKER + bytes((RecordType.HEADER,))
 
 
