@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import random
-import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -20,15 +20,22 @@ from generators import assert_same, session
 
 pytestmark = POSIX
 
-# Where new files have no name, a process that is killed leaves none, but in the one moment between name and place.
-UNNAMED = sys.platform == "linux"
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     found = tmp_path_factory.mktemp("prepared")
     prepare(found)
     return found
+
+
+@pytest.fixture(scope="module")
+def unnamed(folder) -> bool:
+    """Whether new files have no name here, so that a process that is killed leaves none, but for one moment."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_RDWR))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def _run(function: Any, *args: Any) -> int:
@@ -59,7 +66,7 @@ def _events(path: Path) -> EventBatch:
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_killed_at_a_line_of_its_code(name, folder, tmp_path, tries, seed, record_property):
+def test_killed_at_a_line_of_its_code(name, folder, unnamed, tmp_path, tries, seed, record_property):
     """At each line of the modules that a new file goes through; in the quick form at some of them."""
     new, lines = _new(name, folder)
     old = _old(name, folder)
@@ -81,10 +88,10 @@ def test_killed_at_a_line_of_its_code(name, folder, tmp_path, tries, seed, recor
         replaced += found == new
         others = [path for path in tmp_path.iterdir() if path != target]
         for other in others:
-            assert not UNNAMED or other.read_bytes() == new, number
+            assert not unnamed or other.read_bytes() == new, number
             other.unlink()
         left += len(others)
-    assert not UNNAMED or left <= 9, "only at the few lines between the name and the place"
+    assert not unnamed or left <= 9, "only at the few lines between the name and the place"
     record_property(
         f"{name} killed at lines of its code", f"{len(chosen)}; new {replaced}, hidden file left {left}"
     )
@@ -108,7 +115,7 @@ def test_a_limit_within_each_write(name, folder, tmp_path, tries, record_propert
     record_property(f"{name} with a limit of file sizes", f"{len(limits)} limits")
 
 
-def test_killed_at_any_moment_of_closing(tmp_path, tries, seed, record_property):
+def test_killed_at_any_moment_of_closing(unnamed, tmp_path, tries, seed, record_property):
     """All was flushed before close() began: whatever it was about to do, all is there, and can be appended to."""
     rng = random.Random(seed)
     blocks, span_ns, count = 40, 0, tries(quick=10, soak=400)
@@ -140,7 +147,7 @@ def test_killed_at_any_moment_of_closing(tmp_path, tries, seed, record_property)
         assert_same(_events(path), truth)
         others = [other for other in tmp_path.iterdir() if other.name not in (path.name, "notes")]
         for other in others:
-            assert not UNNAMED or verify(other).complete
+            assert not unnamed or verify(other).complete
             other.unlink()
         with Writer(path, mode="a") as writer:
             writer.write(session(3))
