@@ -100,7 +100,7 @@ def unpack_all(data: bytes | memoryview, where: str) -> Iterator[Any]:
         except UnicodeDecodeError as error:
             raise CorruptDataError(f"{where}, byte {at}: string: {error.reason}, allowed: UTF-8") from None
         except (ValueError, TypeError, msgpack.UnpackException) as error:
-            if "exceeds max_" in str(error):
+            if "exceeds max_array_len" in str(error) or "exceeds max_map_len" in str(error):
                 raise LimitExceededError(f"{where}, byte {at}: {error}") from None
             raise CorruptDataError(f"{where}, byte {at}: msgpack: {error}") from None
         _check_nesting(value, where)
