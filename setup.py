@@ -3,7 +3,7 @@
 Options are environment variables, so that pip, build and cibuildwheel all pass them on:
 
 EVCODEC_WERROR=1                      C warnings are errors
-EVCODEC_SANITIZE=address,undefined    build with these sanitizers (GCC and Clang)
+EVCODEC_SANITIZE=address,undefined    build with these sanitizers, or with thread (GCC and Clang)
 """
 
 import os

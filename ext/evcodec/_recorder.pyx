@@ -279,7 +279,11 @@ cdef class EventRecorder:
 
     def _recorded(self):
         """Return the number of events that wait to be taken."""
-        return self._buffer.count if self._buffer is not None else 0
+        cdef Py_ssize_t count = 0
+        with cython.critical_section(self):  # without a GIL the buffer may be gone by the time that it is looked at
+            if self._buffer is not None:
+                count = self._buffer.count
+        return count
 
     def _hand_to(self, HandOver hand_over, int64_t least_weight):
         """Put the events appended so far, if there are any; the item is an EventBuffer."""
