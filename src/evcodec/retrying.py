@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from .errors import WriteFailedError
 from .outputs import Output
+from .waiting import Bell
 
 # How long to wait before a record that the target did not take is tried again by itself.
 RETRY_S = 1.0
@@ -23,8 +23,8 @@ class RetryingOutput:
 
     Attributes
     ----------
-    changed : Condition
-        Notified when a failure comes or goes.
+    changed : Bell
+        Rings when a failure comes or goes.
     failure : WriteFailedError or None
         What keeps a record from being written now.
     error : WriteFailedError or None
@@ -37,12 +37,12 @@ class RetryingOutput:
     """
 
     def __init__(self, output: Output, on_failure: Callable[[], None]) -> None:
-        self.changed = threading.Condition()
+        self.changed = Bell()
         self.failure: WriteFailedError | None = None
         self.error: WriteFailedError | None = None
         self._output = output
         self._on_failure = on_failure
-        self._is_heard = False
+        self._unheard: list[WriteFailedError] = []  # no more than one
         self._is_patient = False
         self._is_urgent = False
         # Numbers of attempts: a caller who wants one at once waits for one that began after it asked.
@@ -54,10 +54,9 @@ class RetryingOutput:
     def write(self, record: bytes) -> None:
         """Return when the target has taken a record; raise WriteFailedError when it never will."""
         while True:
-            with self.changed:
-                is_last = not self._is_patient
-                self._is_urgent = False
-                self._begun += 1
+            is_last = not self._is_patient
+            self._is_urgent = False  # first: who asks from here on gets another attempt, at worst
+            self._begun += 1
             try:
                 self._output.write(record)
             except WriteFailedError as error:
@@ -67,28 +66,25 @@ class RetryingOutput:
             else:
                 break
         if self.failure is not None:
-            with self.changed:
-                self.failure = None
-                self.changed.notify_all()
+            self.failure = None
+            self._unheard.clear()
+            self.changed.ring()
 
     def _wait_after(self, error: WriteFailedError) -> None:
         failure = error.again("; it is tried again, and events beyond the queue are counted meanwhile")
-        with self.changed:
-            is_first = self.failure is None
-            self._is_heard = self._is_heard and not is_first
-            self.failure = failure
-            self._failed = self._begun
-            self.changed.notify_all()
+        is_first = self.failure is None
+        self.failure = failure
+        self._failed = self._begun
         if is_first:
+            self._unheard.append(failure)
             self._on_failure()
-        with self.changed:
-            self.changed.wait_for(lambda: self._is_urgent or not self._is_patient, RETRY_S)
+        self.changed.ring()
+        self.changed.wait_for(lambda: self._is_urgent or not self._is_patient, RETRY_S)
 
     def give_up(self, error: WriteFailedError) -> None:
         """Say that nothing will be written any more."""
-        with self.changed:
-            self.error = error
-            self.changed.notify_all()
+        self.error = error
+        self.changed.ring()
 
     # ---- callers ----
 
@@ -98,26 +94,21 @@ class RetryingOutput:
 
     def be_done(self) -> None:
         """Try what fails one last time."""
-        with self.changed:
-            self._is_patient = False
-            self.changed.notify_all()
+        self._is_patient = False
+        self.changed.ring()
 
     def try_now(self) -> None:
         """Have an attempt made at once if writing fails, and wait for what comes of it."""
-        with self.changed:
-            if self.failure is None:
-                return
-            asked = self._begun
-            self._is_urgent = True
-            self.changed.notify_all()
-            self.changed.wait_for(
-                lambda: self.failure is None or self._failed > asked or self.error is not None
-            )
+        if self.failure is None:
+            return
+        asked = self._begun
+        self._is_urgent = True
+        self.changed.ring()
+        self.changed.wait_for(lambda: self.failure is None or self._failed > asked or self.error is not None)
 
     def heard(self) -> WriteFailedError | None:
         """Return the failure if no caller has heard of it, who has by now."""
-        with self.changed:
-            if self.failure is None or self._is_heard:
-                return None
-            self._is_heard = True
-            return self.failure
+        try:
+            return self._unheard.pop()
+        except IndexError:
+            return None

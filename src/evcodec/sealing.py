@@ -214,9 +214,8 @@ class Sealer:
 
     def wait_for_room(self, count: int) -> bool:
         """Wait until the queue has room for this many events, which it tells, or writing fails."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.error is not None or self.is_failing or self.has_room(count))
-            return self.has_room(count)
+        self._changed.wait_for(lambda: self.error is not None or self.is_failing or self.has_room(count))
+        return self.has_room(count)
 
     def try_now(self) -> None:
         """Have an attempt made at once if writing fails, and wait for what comes of it."""
@@ -226,15 +225,14 @@ class Sealer:
         """Wait until all that was put has been written, or writing fails."""
         flush = _Flush(close=False)
         self._queue.put(flush)
-        with self._changed:
-            self._changed.wait_for(lambda: flush.is_done or self.is_failing or self._is_over)
+        self._changed.wait_for(lambda: flush.is_done or self.is_failing or self._is_over)
 
     def end(self) -> None:
         """Write what was put, as far as the target takes it, and end the stream and the thread."""
         self.handed.put_last(_Flush(close=True))
         self._writing.be_done()
-        with self._changed:  # a thread whose join was interrupted counts as ended before it has
-            self._changed.wait_for(lambda: self._is_over)
+        # A thread whose join was interrupted counts as ended before it has.
+        self._changed.wait_for(lambda: self._is_over)
         self._thread.join()
 
     # ---- the thread ----
@@ -247,9 +245,8 @@ class Sealer:
             self._fail(error)
         finally:
             self._crew.close()
-            with self._changed:
-                self._is_over = True
-                self._changed.notify_all()
+            self._is_over = True
+            self._changed.ring()
 
     def _fail(self, error: BaseException) -> None:
         if not isinstance(error, WriteFailedError):
@@ -288,9 +285,8 @@ class Sealer:
             if item.close:
                 self._emitter.end()
                 self._output.sync()
-            with self._changed:
-                item.is_done = True
-                self._changed.notify_all()
+            item.is_done = True
+            self._changed.ring()
             return not item.close
         if self._deadline is None:
             self._deadline = time.monotonic() + self._seal_after_s
@@ -314,9 +310,8 @@ class Sealer:
 
     def _taken(self, weight: int) -> None:
         """Make room in the queue for those who wait."""
-        with self._changed:
-            self.handed.taken(max(weight, _LEAST_WEIGHT))
-            self._changed.notify_all()
+        self.handed.taken(max(weight, _LEAST_WEIGHT))
+        self._changed.ring()
 
     def _add(self, columns: dict[str, np.ndarray]) -> None:
         count = len(next(iter(columns.values())))

@@ -382,6 +382,8 @@ class Writer(EntryMethods, EventRecorder):
         WriteFailedError
             Writing failed, now or earlier.
         """
+        if self._is_abandoned:
+            return
         with self._order:
             if not self._is_closed:
                 self._stop(CLOSED)
