@@ -237,8 +237,7 @@ cdef class EventRecorder:
     """Takes events one at a time.
 
     A subclass says what happens when a buffer is full (`_buffer_full`) and when the first event comes into
-    an empty one
-    (`_first_event`). Safe from several threads, on free-threaded builds by a critical section for each
+    an empty one (`_first_event`). Safe from several threads, on free-threaded builds by a critical section for each
     append.
     """
 
@@ -397,7 +396,7 @@ cdef class EventRecorder:
         InvalidArgumentError
             An argument is no integer, or is not within 64 bits; or the Writer is closed.
         WriteFailedError
-            An earlier write failed.
+            Writing fails, and no call has said so before; or it has failed for good. The event was not taken.
         """
         self._append(0, as_int64(t, "t"), as_int64(x, "x"), as_int64(y, "y"), 0, 0, 0, None)
 

@@ -65,7 +65,7 @@ class Writer(EntryMethods, EventRecorder):
         Most events that wait to be encoded, at least 1.
     on_full : {"block", "drop"}
         What an append does when the queue is full, because the disk stalls: wait; or drop its events and
-        record a gap with their count.
+        record a gap with their count. While writing fails nobody waits.
     merge_on_close : bool
         Join the small blocks of a live stream into large ones when the Writer is closed. Needs a path; the
         new file replaces the old one whole.
@@ -76,7 +76,9 @@ class Writer(EntryMethods, EventRecorder):
     Raises
     ------
     InvalidArgumentError
-        An argument is outside of what is allowed; nothing was opened or written.
+        An argument is outside of what is allowed, or another Writer has the file open; nothing was written.
+    WriteFailedError
+        The target did not take the header.
     OSError
         A path cannot be opened.
     CorruptDataError, UnsupportedVersionError
@@ -84,10 +86,14 @@ class Writer(EntryMethods, EventRecorder):
 
     Notes
     -----
-    All methods may be called from several threads. Encoding and writing happen on a thread of the Writer's
-    own. When writing fails, every later call raises `WriteFailedError`; what was written before stays
-    readable. A Writer that is open when the interpreter exits is closed then. In a child process after a
-    fork a Writer is closed, without touching the file.
+    All methods may be called from several threads, and from signal handlers. Encoding and writing happen on a
+    thread of the Writer's own. A Writer that is open when the interpreter exits is closed then. In a child
+    process after a fork a Writer is closed, without touching the file.
+
+    When writing fails, what was written before stays readable, and the next call raises `WriteFailedError`. On a
+    regular file given by its path the record is tried again each second, and by `flush` and `close`; later
+    events wait in the queue, and are counted in a gap when it is full, so that no caller waits. Elsewhere, or
+    where the file cannot be cut back to whole records, every later call raises.
     """
 
     def __init__(
@@ -196,7 +202,7 @@ class Writer(EntryMethods, EventRecorder):
             integer dtype with what the stream holds of it (uint64 and a signed one). Nothing of it is
             written.
         WriteFailedError
-            An earlier write failed.
+            Writing fails, and no call has said so before; or it has failed for good. Nothing of it was taken.
         """
         check_batch(batch)
         with self._order:
@@ -320,9 +326,9 @@ class Writer(EntryMethods, EventRecorder):
             A field is outside of what is allowed, or an index is defined already; payloads are numbered
             upwards.
         WriteFailedError
-            An earlier write failed.
+            As in `write`.
         LimitExceededError
-            The queue is full, because the disk stalls, and ``on_full`` is "drop". Nothing was appended.
+            The queue is full, because the disk fails, or stalls and ``on_full`` is "drop". Nothing was appended.
         """
         entry = copied(entry)
         weight = len(pack_entry(entry)) // _BYTES_AN_EVENT
@@ -358,7 +364,7 @@ class Writer(EntryMethods, EventRecorder):
         InvalidArgumentError
             The Writer is closed.
         WriteFailedError
-            Writing failed.
+            Writing fails, after an attempt that was made at once; or it has failed for good.
         """
         self._check_alive()
         self._sealer.try_now()  # before more is put into a queue that may be full
@@ -375,12 +381,13 @@ class Writer(EntryMethods, EventRecorder):
             self._raise(failure)
 
     def close(self) -> None:
-        """End the stream. A second call does nothing.
+        """End the stream. A second call does nothing, unless an exception has left the first one: then it goes on.
 
         Raises
         ------
         WriteFailedError
-            Writing failed, now or earlier.
+            What was appended could not all be written: ``unwritten_events`` says how much is missing. The threads
+            have ended and the file is closed.
         """
         if self._is_abandoned:
             return
