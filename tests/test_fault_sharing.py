@@ -297,16 +297,15 @@ warnings.simplefilter("ignore", ResourceWarning)
 with Writer(sys.argv[1]) as writer:
     for t in range(100):
         writer.move(t, 0, 0)
-before = 0
+before = len(os.listdir("/dev/fd"))
 for number in range(200):
-    before = before or len(os.listdir("/dev/fd"))
     reader = Reader(sys.argv[1], threads=2)
     batches = reader.batches()
     next(batches)
     if number % 2:
         cycle = [reader]
         cycle.append(cycle)
-    del reader, batches
+    reader = batches = cycle = None
 gc.collect()
 assert len(os.listdir("/dev/fd")) <= before
 import threading
