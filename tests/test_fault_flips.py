@@ -142,8 +142,10 @@ def _damaged(rng: random.Random, known: Known, data: bytes, other: bytes) -> tup
     if what == "lost":
         del records[one:two]
         return what, b"".join(records), False
-    # The first stream ends anywhere before its index, the other begins anywhere.
-    return what, data[: rng.randrange(starts[inner[-1]])] + other[rng.randrange(len(other)) :], False
+    # The first stream ends anywhere before its index, the other begins anywhere: but not so that the whole is as long as
+    # the other one, since it is that one then, with its first records changed.
+    cut, begin = rng.randrange(starts[inner[-1]]), rng.randrange(len(other))
+    return what, data[:cut] + other[begin + (begin == cut) :], False
 
 
 def _check(what: str, known: Known, damaged: bytes, ways: list[str], in_place: bool) -> None:
