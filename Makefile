@@ -1,4 +1,4 @@
-# make demo | test | soak | test-cpu-levels | lint | types | bench | bench-quick | reliability |
+# make demo | test | soak | fuzz | test-cpu-levels | lint | types | bench | bench-quick | reliability |
 #      instructions | instructions-update | machines | tsan | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes.
@@ -22,7 +22,7 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak test-cpu-levels lint types bench bench-quick reliability instructions instructions-update machines tsan sanitize clean
+.PHONY: help demo test soak fuzz test-cpu-levels lint types bench bench-quick reliability instructions instructions-update machines tsan sanitize clean
 
 help:
 	@sed -n '1,8s/^# *//p' Makefile
@@ -36,6 +36,13 @@ test: $(VENV)/.test
 # The tests that make tries (kills, cuts, flips, full disks, ...) in their long form; `--seed` in ARGS repeats a run.
 soak: $(VENV)/.test
 	$(VENV)/bin/python -m pytest $(PARALLEL) --soak $(or $(ARGS),$(wildcard tests/test_fault_*.py))
+
+# Fuzzing, each target for FUZZ_SECONDS or for FUZZ_RUNS, or one by TARGET=; those over the kernels need Clang (fuzz/README.md).
+TARGET ?=
+FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?= 0
+fuzz: $(VENV)/.fuzz
+	$(VENV)/bin/python -m fuzz run $(TARGET) --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS)
 
 # The tests of the codec at each CPU level of this machine but the highest, which `make test` uses.
 CODEC_TESTS = tests/test_codec.py tests/test_reference_vectors.py tests/test_roundtrip.py
@@ -102,6 +109,10 @@ $(VENV)/.test: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
 
 $(VENV)/.dev: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
 	$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.test
+
+$(VENV)/.fuzz: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
+	$(PIP) install --editable '.[fuzz]'
 	@touch $@ $(VENV)/.test
 
 # The peers of the benchmarks are many and large: only the benchmarks need them.

@@ -31,7 +31,12 @@ def _command(target: str, clang: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    return {"ASAN_OPTIONS": ASAN, "UBSAN_OPTIONS": "print_stacktrace=1", **os.environ, "PYTHONPATH": str(ROOT)}
+    return {
+        "ASAN_OPTIONS": ASAN,
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+    }
 
 
 def seed(target: str, folder: Path) -> None:
@@ -50,12 +55,21 @@ def run(target: str, options: argparse.Namespace) -> int:
     if not any(folder.iterdir()):
         seed(target, folder)
     limit = f"-runs={options.runs}" if options.runs else f"-max_total_time={options.seconds}"
-    flags = ["-timeout=10", "-rss_limit_mb=1024", f"-max_len={LENGTHS.get(target, 300)}", f"-artifact_prefix={crashes}/"]
+    flags = [
+        "-timeout=10",
+        "-rss_limit_mb=1024",
+        f"-max_len={LENGTHS.get(target, 300)}",
+        f"-artifact_prefix={crashes}/",
+    ]
     command = [*_command(target, options.clang), str(folder), limit, *flags, "-print_final_stats=1"]
-    done = subprocess.run(command, cwd=ROOT, env=_environment(), stderr=subprocess.PIPE, text=True, errors="replace")
+    done = subprocess.run(
+        command, cwd=ROOT, env=_environment(), stderr=subprocess.PIPE, text=True, errors="replace"
+    )
     counted = re.search(r"number_of_executed_units: *(\d+)|Done (\d+) runs", done.stderr)
     reached = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", done.stderr)
-    print(f"{target}: {counted[0] if counted else 'no'} runs; edges, features, inputs: {reached[-1:]}; status {done.returncode}")
+    print(
+        f"{target}: {counted[0] if counted else 'no'} runs; edges, features, inputs: {reached[-1:]}; status {done.returncode}"
+    )
     if done.returncode:
         print(done.stderr[-3000:], f"the input is in {crashes}", sep="\n")
     return done.returncode
@@ -68,7 +82,14 @@ def pack(target: str, options: argparse.Namespace) -> int:
     least.mkdir(parents=True)
     if not folder.exists() or not any(folder.iterdir()):
         seed(target, folder)
-    command = [*_command(target, options.clang), "-merge=1", "-use_counters=0", f"-max_len={LENGTHS.get(target, 300)}", str(least), str(folder)]
+    command = [
+        *_command(target, options.clang),
+        "-merge=1",
+        "-use_counters=0",
+        f"-max_len={LENGTHS.get(target, 300)}",
+        str(least),
+        str(folder),
+    ]
     subprocess.run(command, cwd=ROOT, env=_environment(), check=True, capture_output=True)
     kept = corpus.save(target, (path.read_bytes() for path in least.iterdir()))
     print(f"{target}: {kept} inputs, {corpus.path_of(target).stat().st_size} bytes")
@@ -79,23 +100,39 @@ def coverage(targets: list[str], options: argparse.Namespace) -> int:
     """Print the lines and regions of each kernel that the committed corpus reaches."""
     folder = WORK / "coverage"
     programs = build(
-        folder, targets, options.clang, fuzzer=False, sanitize="", flags=("-O1", "-fprofile-instr-generate", "-fcoverage-mapping")
+        folder,
+        targets,
+        options.clang,
+        fuzzer=False,
+        sanitize="",
+        flags=("-O1", "-fprofile-instr-generate", "-fcoverage-mapping"),
     )
     profiles = []
     for target, program in programs.items():
         (folder / f"{target}.pack").write_bytes(corpus.as_pack(corpus.load(target)))
         profiles.append(folder / f"{target}.profraw")
         environment = {**os.environ, "LLVM_PROFILE_FILE": str(profiles[-1])}
-        subprocess.run([program, folder / f"{target}.pack"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [program, folder / f"{target}.pack"], env=environment, check=True, stdout=subprocess.DEVNULL
+        )
     subprocess.run([options.llvm_profdata, "merge", *profiles, "-o", folder / "all.profdata"], check=True)
     objects = [part for program in list(programs.values())[1:] for part in ("-object", program)]
-    command = [options.llvm_cov, "export", "-summary-only", f"-instr-profile={folder / 'all.profdata'}", programs[targets[0]], *objects]
+    command = [
+        options.llvm_cov,
+        "export",
+        "-summary-only",
+        f"-instr-profile={folder / 'all.profdata'}",
+        programs[targets[0]],
+        *objects,
+    ]
     told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     print(f"{'file':24} {'lines':>7} {'%':>6} {'regions':>8} {'%':>6}")
     for entry in told["data"][0]["files"]:
         path, lines, regions = Path(entry["filename"]), entry["summary"]["lines"], entry["summary"]["regions"]
         if path.parent.name == "kernels" and path.parent.parent.name == "ext":
-            print(f"{path.name:24} {lines['count']:7} {lines['percent']:6.1f} {regions['count']:8} {regions['percent']:6.1f}")
+            print(
+                f"{path.name:24} {lines['count']:7} {lines['percent']:6.1f} {regions['count']:8} {regions['percent']:6.1f}"
+            )
     return 0
 
 

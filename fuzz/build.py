@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ROOT / "fuzz/kernels"
 SANITIZE = os.environ.get("EVCODEC_SANITIZE", "address,undefined")
 LIBFUZZER = ("-fsanitize=fuzzer",)
-ENCODING = {"roundtrip"}  # targets that call encoders
+ENCODING = {"encode"}  # targets that call encoders
 
 
 def kernel_targets() -> list[str]:
@@ -73,11 +73,14 @@ def build(
     shared = [(name, path, [*own, *covered]) for name, path, own in jobs if not is_encoder(path)]
     encoders = [(name, path, own) for name, path, own in jobs if is_encoder(path)]
     # libFuzzer looks at every counter after every run: encoders have some only where they are called.
-    counted = [(f"counted_{name}", path, [*own, *covered]) for name, path, own in encoders if ENCODING & set(targets)]
+    counted = [
+        (f"counted_{name}", path, [*own, *covered]) for name, path, own in encoders if ENCODING & set(targets)
+    ]
     quiet = encoders if set(targets) - ENCODING else []
     jobs = [*shared, *counted, *quiet]
     jobs += [
-        (f"target_{name}", TARGETS / f"{name}.c", covered) for name in [*targets, *([] if fuzzer else ["replay"])]
+        (f"target_{name}", TARGETS / f"{name}.c", covered)
+        for name in [*targets, *([] if fuzzer else ["replay"])]
     ]
 
     def compile_one(job: tuple[str, Path, list[str]]) -> None:

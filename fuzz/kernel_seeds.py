@@ -58,7 +58,9 @@ def _column() -> Iterator[bytes]:
                 for _ in range(table.varint("")):
                     codec, raw = table.u8(""), table.varint("")
                     heads.append((codec, raw, table.varint("") if codec else raw))
-                parts = b"".join(decompress(codec, table.take(size, ""), raw, "") for codec, raw, size in heads)
+                parts = b"".join(
+                    decompress(codec, table.take(size, ""), raw, "") for codec, raw, size in heads
+                )
                 if 1 <= count <= 4 and len(columns) + len(parts) < 600:
                     yield bytes(((count - 1) << 4 | 4,)) + _kinds(kinds) + columns + parts
         except ReferenceFault:
@@ -85,7 +87,9 @@ def _sequence() -> Iterator[bytes]:
 def _made(first: int) -> Callable[[], Iterator[bytes]]:
     def seeds() -> Iterator[bytes]:
         for n in range(60):
-            yield bytes((first + 37 * n & 255, 4 * n & 255)) + bytes(i * (2 * n + 1) >> (n & 3) & 255 for i in range(8 + n))
+            yield bytes((first + 37 * n & 255, 4 * n & 255)) + bytes(
+                i * (2 * n + 1) >> (n & 3) & 255 for i in range(8 + n)
+            )
 
     return seeds
 
@@ -102,6 +106,6 @@ SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
     "crc": _crc,
     "held": _made(3),
     "kinds": _made(1),
-    "roundtrip": _made(2),
+    "encode": _made(2),
     "sequence": _sequence,
 }

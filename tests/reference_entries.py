@@ -145,6 +145,8 @@ def read_header(record: Record, where: str) -> StreamPart:
     governance = _typed(header, "governance", dict, where, required=False) or {}
     for key, kind in [("purpose", str), ("notice_id", str), ("retain_until_ns", int)]:
         _typed(governance, key, kind, f"{where}, governance", required=False)
+    if not -(2**63) <= governance.get("retain_until_ns", 0) < 2**63:
+        raise ReferenceCorrupt(f"{where}, 'retain_until_ns'", governance["retain_until_ns"], "an int64")
     if not isinstance(governance.get("policy_digest", ""), str | bytes):
         found = type(governance["policy_digest"]).__name__
         raise ReferenceCorrupt(f"{where}, 'policy_digest'", f"a value of type {found}", "string or binary")

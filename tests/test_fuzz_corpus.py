@@ -69,7 +69,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     probe = folder / "probe.c"
     probe.write_text("int main(void) { return 0; }\n")
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    has = subprocess.run([COMPILER, *flags, probe, "-o", folder / "probe"], capture_output=True).returncode == 0
+    has = (
+        subprocess.run([COMPILER, *flags, probe, "-o", folder / "probe"], capture_output=True).returncode == 0
+    )
     has = has and subprocess.run([folder / "probe"], capture_output=True).returncode == 0
     sanitize = "address,undefined" if has else ""
     return build(folder, kernel_targets(), COMPILER, fuzzer=False, sanitize=sanitize, flags=("-O0", "-w"))

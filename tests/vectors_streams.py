@@ -116,6 +116,11 @@ def _headers() -> None:
         stream(head=header({"governance": {"retain_until_ns": "x"}})),
     )
     VECTORS.bad(
+        "retain_until_ns beyond int64",
+        CORRUPT,
+        stream(head=header({"governance": {"retain_until_ns": 2**63}})),
+    )
+    VECTORS.bad(
         "policy_digest not binary", CORRUPT, stream(head=header({"governance": {"policy_digest": 1}}))
     )
     VECTORS.bad(

@@ -42,8 +42,15 @@ def _is_small(stream: bytes) -> bool:
 
 def _known(kind: int, position: int, fields: dict[str, Any]) -> tuple[int, int, dict[str, Any]]:
     """Return an entry without the fields that nobody knows, and without those that are nil."""
-    names = {field.name.split("_")[-1] if field.name.endswith("_type") else field.name for field in dataclasses.fields(ENTRY_TYPES[kind])}
-    return kind, position, {name: value for name, value in fields.items() if name in names and value is not None}
+    names = {
+        field.name.split("_")[-1] if field.name.endswith("_type") else field.name
+        for field in dataclasses.fields(ENTRY_TYPES[kind])
+    }
+    return (
+        kind,
+        position,
+        {name: value for name, value in fields.items() if name in names and value is not None},
+    )
 
 
 def _compare(stream: bytes, decoded: Decoded) -> None:
@@ -51,7 +58,9 @@ def _compare(stream: bytes, decoded: Decoded) -> None:
         batch, entries = reader.read(), list(reader.entries())
         require(len(batch) == decoded.count == len(reader), "as many events")
         require(reader.metadata == decoded.streams[0].header.get("metadata", {}), "the same metadata")
-    hidden = any(block.hidden for part in decoded.streams for block in part.blocks)  # an index may list what is encrypted
+    hidden = any(
+        block.hidden for part in decoded.streams for block in part.blocks
+    )  # an index may list what is encrypted
     require(batch.columns.keys() == decoded.events.keys() or hidden, "the same columns")
     for name, values in decoded.events.items():
         require(batch[name].tolist() == values, f"the same values of {name!r}")
@@ -71,7 +80,10 @@ def run(data: bytes) -> None:
     except ReferenceFault as fault:
         report = verify(stream)
         cut = type(fault).__name__ == "ReferenceTruncated"
-        require(report.problems or cut and not report.complete, f"what the reference refuses is refused: {fault}")
+        require(
+            report.problems or (cut and not report.complete),
+            f"what the reference refuses is refused: {fault}",
+        )
         return
     try:
         with Reader(stream) as reader:

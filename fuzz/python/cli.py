@@ -17,15 +17,44 @@ from evcodec.cli.app import run as run_command
 from .common import ROOT, Input, require, small_streams, stream_of
 
 COMMANDS = (
-    ("info",), ("info", "--json"), ("verify",), ("verify", "--json"), ("info", "--skip-damage"), ("cat",), ("cat", "--json"),
-    ("cat", "--skip-damage", "--entries"), ("export",), ("export", "--skip-damage", "--entries"), ("repair",),
-    ("compact", "--level", "fast"), ("import",), ("import", "--salvage"), ("import", "--format", "ducktrack", "--json"),
-)  # fmt: skip
+    ("info",),
+    ("info", "--json"),
+    ("verify",),
+    ("verify", "--json"),
+    ("info", "--skip-damage"),
+    ("cat",),
+    ("cat", "--json"),
+    ("cat", "--skip-damage", "--entries"),
+    ("export",),
+    ("export", "--skip-damage", "--entries"),
+    ("repair",),
+    ("compact", "--level", "fast"),
+    ("import",),
+    ("import", "--salvage"),
+    ("import", "--format", "ducktrack", "--json"),
+)
 OPTIONS = (
-    "--columns=t,x", "--columns=", "--columns=nothing", "--kinds=move", "--kinds=0,255", "--kinds=256", "--start=1s", "--start=+5ms",
-    "--stop=-3", "--stop=99999999999999999999", "--head=3", "--time=ns", "--time=relative", "--format=csv", "--format=jsonl",
-    "--format=parquet", "--threads=2", "--json", "--nothing", "-f",
-)  # fmt: skip
+    "--columns=t,x",
+    "--columns=",
+    "--columns=nothing",
+    "--kinds=move",
+    "--kinds=0,255",
+    "--kinds=256",
+    "--start=1s",
+    "--start=+5ms",
+    "--stop=-3",
+    "--stop=99999999999999999999",
+    "--head=3",
+    "--time=ns",
+    "--time=relative",
+    "--format=csv",
+    "--format=jsonl",
+    "--format=parquet",
+    "--threads=2",
+    "--json",
+    "--nothing",
+    "-f",
+)
 # What a person recorded is shown by these only.
 SHOWING = {"cat", "export"}
 SECRET = b"Zq7secretZq7"

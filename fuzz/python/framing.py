@@ -24,7 +24,7 @@ def _scan(pieces: Sequence[bytes], skip: bool) -> tuple[list[tuple[int, ...]], l
     except EvcodecError as caught:
         require(not skip, "damage that is skipped raises nothing")
         error = type(caught).__name__
-    return found, [problem.position for problem in scanner.problems], error
+    return found, [problem.position for problem in scanner.findings.kept()], error
 
 
 def run(data: bytes) -> None:
@@ -43,7 +43,9 @@ def run(data: bytes) -> None:
         require(skipped == _scan(pieces, skip=True), "pieces give what the whole gives, behind damage too")
     else:
         strict = _scan(pieces, skip=False)
-        require(skipped[0][: len(strict[0])] == strict[0], "what stands before the damage is given all the same")
+        require(
+            skipped[0][: len(strict[0])] == strict[0], "what stands before the damage is given all the same"
+        )
         require(bool(skipped[1]) == bool(strict[2]), "what is skipped is named")
         require(not shape & 8 or strict == _scan([stream], skip=False), "pieces give what the whole gives")
     for _, _, _, position, _ in skipped[0]:

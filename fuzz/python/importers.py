@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from evcodec import EventBatch, EvcodecError, Reader
+from evcodec import EvcodecError, EventBatch, Reader
 from evcodec.entries import Entry
 from evcodec.sources import FORMATS, detect, import_file, open_session
 
@@ -49,14 +49,24 @@ def run(data: bytes) -> None:
 
 
 LINES = {
-    0: ["1.5,2.5,Left,Pressed,3,4", "0,0,Scroll,Up,65535,65535", "1e5,-0.000000000000000001,Wheel,x,-1,9223372036854775807"],
+    0: [
+        "1.5,2.5,Left,Pressed,3,4",
+        "0,0,Scroll,Up,65535,65535",
+        "1e5,-0.000000000000000001,Wheel,x,-1,9223372036854775807",
+    ],
     1: [
         '{"time_stamp": 1e3, "action": "scroll", "x": 1.5, "y": -2, "dx": 0.1, "dy": -1}',
         '{"time_stamp": 0.1, "action": "press", "name": "shift", "more": [1, {"a": null}]}',
         '{"time_stamp": 12345678901234567890, "action": "click", "x": 1, "y": 2, "button": "left", "pressed": true}',
         '{"action": "dragged", "time_stamp": -5}',
     ],
-    2: ["E: 1.000002 0001 0110 0001", "E: 2.5 0003 0035 0100 # ----", "N: a mouse", "I: 0003 046d c52b 0111", "A: 00 0 255 0 0 4"],
+    2: [
+        "E: 1.000002 0001 0110 0001",
+        "E: 2.5 0003 0035 0100 # ----",
+        "N: a mouse",
+        "I: 0003 046d c52b 0111",
+        "A: 00 0 255 0 0 4",
+    ],
 }
 
 

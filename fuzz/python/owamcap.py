@@ -18,17 +18,39 @@ from evcodec.sources import open_owamcap
 from .common import Input, require
 
 SCHEMAS = (
-    "desktop/MouseEvent", "desktop/RawMouseEvent", "desktop/KeyboardEvent", "desktop/KeyboardState", "desktop/MouseState",
-    "desktop/WindowInfo", "desktop/ScreenCaptured", "owa.env.desktop.msg.ScreenEmitted", "other/Thing",
-)  # fmt: skip
+    "desktop/MouseEvent",
+    "desktop/RawMouseEvent",
+    "desktop/KeyboardEvent",
+    "desktop/KeyboardState",
+    "desktop/MouseState",
+    "desktop/WindowInfo",
+    "desktop/ScreenCaptured",
+    "owa.env.desktop.msg.ScreenEmitted",
+    "other/Thing",
+)
 MESSAGES = (
-    {"event_type": "move", "x": 1, "y": 2}, {"event_type": "click", "x": 1, "y": 2, "button": "left", "pressed": True},
-    {"event_type": "scroll", "x": 1, "y": 2, "dx": 0, "dy": -1.5, "timestamp": 5}, {"last_x": 3, "last_y": -4},
-    {"dx": 0, "dy": 0, "us_flags": 1, "button_flags": 1024, "button_data": 120, "device_handle": 77, "timestamp": None},
-    {"event_type": "press", "vk": 65}, {"buttons": [1, 2], "timestamp": 1}, {"buttons": ["left"], "x": 1, "y": 2},
-    {"title": "made up", "rect": [0, 0, 1, 1], "hWnd": 1}, {"path": "a.mkv", "pts": 5, "utc_ns": 7},
-    {"utc_ns": 1, "source_shape": [1, 2], "shape": [1, 2], "media_ref": {"uri": "a.mkv", "pts_ns": 9}}, [1], {"x": 1e400},
-)  # fmt: skip
+    {"event_type": "move", "x": 1, "y": 2},
+    {"event_type": "click", "x": 1, "y": 2, "button": "left", "pressed": True},
+    {"event_type": "scroll", "x": 1, "y": 2, "dx": 0, "dy": -1.5, "timestamp": 5},
+    {"last_x": 3, "last_y": -4},
+    {
+        "dx": 0,
+        "dy": 0,
+        "us_flags": 1,
+        "button_flags": 1024,
+        "button_data": 120,
+        "device_handle": 77,
+        "timestamp": None,
+    },
+    {"event_type": "press", "vk": 65},
+    {"buttons": [1, 2], "timestamp": 1},
+    {"buttons": ["left"], "x": 1, "y": 2},
+    {"title": "made up", "rect": [0, 0, 1, 1], "hWnd": 1},
+    {"path": "a.mkv", "pts": 5, "utc_ns": 7},
+    {"utc_ns": 1, "source_shape": [1, 2], "shape": [1, 2], "media_ref": {"uri": "a.mkv", "pts_ns": 9}},
+    [1],
+    {"x": 1e400},
+)
 
 
 def _file(taken: Input) -> bytes:
@@ -40,8 +62,12 @@ def _file(taken: Input) -> bytes:
         if not taken.left():
             break
         shape = taken.byte()
-        schema = writer.register_schema(SCHEMAS[shape % len(SCHEMAS)], "jsonschema" if shape & 128 else "json", b"{}")
-        channel = writer.register_channel(f"t{number}", "json" if shape & 64 else "", schema if shape & 32 else 0)
+        schema = writer.register_schema(
+            SCHEMAS[shape % len(SCHEMAS)], "jsonschema" if shape & 128 else "json", b"{}"
+        )
+        channel = writer.register_channel(
+            f"t{number}", "json" if shape & 64 else "", schema if shape & 32 else 0
+        )
         size = taken.byte() + (taken.byte() << 4)
         t = abs(taken.number(8 if shape & 16 else 2))
         writer.add_message(channel, t, taken.rest(size), t, number)
@@ -70,7 +96,9 @@ def seeds() -> Iterator[bytes]:
     for schema in range(len(SCHEMAS)):
         for message in MESSAGES:
             text = json.dumps(message).encode()
-            head = bytes((224 + schema if 224 + schema < 256 else schema, len(text) & 15, len(text) >> 4, 1, 2))
+            head = bytes(
+                (224 + schema if 224 + schema < 256 else schema, len(text) & 15, len(text) >> 4, 1, 2)
+            )
             yield b"\1" + head + text
     for shape in (1, 40, 200):
         yield b"\0" + _file(Input(bytes((shape, 10, 0, 1, 2)) + b'{"x": 1, "y": 2}'))

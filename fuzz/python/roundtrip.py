@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import evcodec
-from evcodec import EventBatch, EvcodecError, Reader, Writer
+from evcodec import EvcodecError, EventBatch, Reader, Writer
 from evcodec.entries import Anchor, Context, Gap, Marker, Payload, Source, VideoAnchor
 from evcodec.schema import INTEGER_DTYPES, STANDARD_COLUMNS
 from evcodec.stream import verify
@@ -75,15 +75,27 @@ def _entry(taken: Input) -> Any:
     t, name = taken.number(8), taken.rest(taken.byte() % 6).decode("latin-1")
     match taken.byte() % 7:
         case 0:
-            return Source(index=taken.number(3), name=name, properties={"scale_exponent": taken.number(1), "any": _value(taken)})
+            return Source(
+                index=taken.number(3),
+                name=name,
+                properties={"scale_exponent": taken.number(1), "any": _value(taken)},
+            )
         case 1:
             return Context(index=taken.number(4), context_type=name, value=_value(taken))
         case 2:
-            return Gap(reason=taken.byte(), t0=t, t1=t + taken.number(2), source=taken.byte() or None, lost=taken.number(4))
+            return Gap(
+                reason=taken.byte(),
+                t0=t,
+                t1=t + taken.number(2),
+                source=taken.byte() or None,
+                lost=taken.number(4),
+            )
         case 3:
             return Anchor(t=t, wall_ns=taken.number(8), clock=name or None, suspended_ns=taken.number(8))
         case 4:
-            return VideoAnchor(t=t, pts=taken.number(8), time_base=(taken.number(4), taken.number(8)), uri=name or None)
+            return VideoAnchor(
+                t=t, pts=taken.number(8), time_base=(taken.number(4), taken.number(8)), uri=name or None
+            )
         case 5:
             return Marker(t=t, name=name, data=_value(taken))
         case _:
@@ -93,7 +105,9 @@ def _entry(taken: Input) -> Any:
 def _same(found: EventBatch, expected: EventBatch) -> None:
     require(len(found) == len(expected) or not expected.columns, "as many events come back")
     for name, values in expected.columns.items():
-        require(name in found.columns and found[name].dtype == values.dtype, f"column {name!r} keeps its dtype")
+        require(
+            name in found.columns and found[name].dtype == values.dtype, f"column {name!r} keeps its dtype"
+        )
         require((found[name] == values).all(), f"values of {name!r} come back")
 
 
