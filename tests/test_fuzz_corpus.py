@@ -57,7 +57,7 @@ def test_python_layers(target: str, tries) -> None:
 
 
 # Inputs of the slow targets in a quick run; the others all run.
-QUICK = {"cli": 40, "reader": 60, "agreement": 150, "roundtrip": 40}
+QUICK = {"cli": 40, "reader": 150, "agreement": 150, "roundtrip": 40}
 
 
 @pytest.fixture(scope="module")

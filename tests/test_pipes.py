@@ -19,11 +19,12 @@ from evcodec import (
     EvcodecError,
     EventBatch,
     InvalidArgumentError,
+    LimitExceededError,
     Reader,
     TruncatedDataError,
     Writer,
 )
-from evcodec.framing import RecordScanner
+from evcodec.framing import RecordScanner, pack_record
 from evcodec.stream import verify
 from generators import assert_same, session
 
@@ -318,3 +319,34 @@ def test_an_empty_source():
     for source in (b"", io.BytesIO(), _unseekable(b"")):
         with pytest.raises(TruncatedDataError, match="header"):
             Reader(source)
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"\0", b"\0\0", b"\0\0\0", b"\0\0\0\x80", b"\0\0\0" + b"\xff" * 9 + b"\x01"]
+)
+def test_entries_that_are_cut_short(payload: bytes) -> None:
+    """What stands in front of entries is checked before anything is made of it, from a pipe too."""
+    head = stream_of(session(3))[: _record_ends(stream_of(session(3)))[0]]
+    data = head + pack_record(3, 1, payload)
+    for source in (lambda: data, lambda: Trickle(data)):
+        with pytest.raises((CorruptDataError, LimitExceededError)), Reader(source()) as reader:
+            list(reader.batches())
+            list(reader.entries())
+        with Reader(source(), on_error="skip") as reader:
+            assert not list(reader.batches())
+            assert not list(reader.entries())
+            assert len(reader.problems) == 1
+
+
+class Trickle(io.RawIOBase):
+    """Gives a few bytes at a time, and cannot seek."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._rest = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._rest.readinto(memoryview(buffer)[:5])

@@ -267,9 +267,10 @@ class PipeContents(_Guard):
 
     def _keep_entries(self, payload: memoryview, where: str) -> None:
         """Keep the entries of a record: nothing of a pipe can be read again."""
+        entries = unpack_entries(payload, where)  # first: what is said of the size is not checked before
         self._entry_bytes += entries_bytes(payload, where)
         check_entries_size(self._entry_bytes, self._max_entries_bytes)
-        self._entries += unpack_entries(payload, where)
+        self._entries += entries
 
     def entries(self, type_bits: int) -> Iterator[tuple[list[Entry], int]]:
         """Yield the entries that have come so far."""
