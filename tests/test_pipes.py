@@ -329,9 +329,8 @@ def test_entries_that_are_cut_short(payload: bytes) -> None:
     head = stream_of(session(3))[: _record_ends(stream_of(session(3)))[0]]
     data = head + pack_record(3, 1, payload)
     for source in (lambda: data, lambda: Trickle(data)):
-        with pytest.raises((CorruptDataError, LimitExceededError)), Reader(source()) as reader:
-            list(reader.batches())
-            list(reader.entries())
+        with Reader(source()) as reader, pytest.raises((CorruptDataError, LimitExceededError)):
+            [*reader.batches(), *reader.entries()]
         with Reader(source(), on_error="skip") as reader:
             assert not list(reader.batches())
             assert not list(reader.entries())
