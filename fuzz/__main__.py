@@ -68,7 +68,8 @@ def run(target: str, options: argparse.Namespace) -> int:
     counted = re.search(r"number_of_executed_units: *(\d+)|Done (\d+) runs", done.stderr)
     reached = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", done.stderr)
     print(
-        f"{target}: {max(filter(None, counted.groups())) if counted else 0} runs; edges, features, inputs: {reached[-1:]}; status {done.returncode}"
+        f"{target}: {max(filter(None, counted.groups())) if counted else 0} runs; "
+        f"edges, features, inputs: {reached[-1:]}; status {done.returncode}"
     )
     if done.returncode:
         print(done.stderr[-3000:], f"the input is in {crashes}", sep="\n")
