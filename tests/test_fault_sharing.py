@@ -316,3 +316,40 @@ assert threading.active_count() == 1
 @POSIX
 def test_a_reader_that_nobody_closes_is_let_go_of(tmp_path):
     run(LEFT, tmp_path / "s.evc")
+
+
+FORK_BESIDE_A_CREW = """
+import os, signal, sys, threading
+from evcodec import EventBatch, Reader, encode
+
+with Reader(encode(EventBatch(t=list(range(100)))), threads=2) as reader:
+    batches = reader.batches()
+    next(batches)
+    (crew,) = reader._crews
+    held, done = threading.Event(), threading.Event()
+
+    def start_a_call():
+        "What another thread is in the middle of when it starts a call."
+        with crew._pool._shutdown_lock:
+            held.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=start_a_call)
+    thread.start()
+    held.wait(60)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        assert sum(map(len, reader.batches())) == 100
+        reader.close()
+        os._exit(0)
+    done.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@POSIX
+def test_a_child_closes_a_reader_whose_threads_were_busy():
+    """It does not wait for a lock that a thread of its parent held."""
+    run(FORK_BESIDE_A_CREW)

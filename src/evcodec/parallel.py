@@ -87,7 +87,7 @@ class Crew:
 
     def close(self) -> None:
         """Return when no thread runs any more; calls that were not begun are not, unless they are taken."""
-        if self._most:
+        if self._most and not self.is_abandoned:  # a child's copy of the pool's lock may be held for ever
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def start(
@@ -97,7 +97,7 @@ class Crew:
         call = partial(action, *args, **kwargs)
         self._untaken += 1
         future = None
-        if self._most:
+        if self._most and not self.is_abandoned:
             # Closed, or no thread to be had, as when the interpreter exits: the caller's own runs it.
             with suppress(RuntimeError):
                 future = self._pool.submit(call)
