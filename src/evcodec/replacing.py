@@ -82,7 +82,7 @@ def _unnamed(folder: Path) -> int | None:
 def _named(descriptor: int, real: Path) -> str:
     """Give a hidden name to a file that has none, and return it: no call gives it a name that is in use."""
     name = str(real.parent / f"{_hidden(real)}{secrets.token_hex(8)}.part")
-    folder = os.open(real.parent, os.O_RDONLY | os.O_DIRECTORY)
+    folder = os.open(real.parent, os.O_PATH | os.O_DIRECTORY)  # which need not be readable
     try:
         # With a folder to start from, whether it is used or not, the link is followed.
         os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=folder, follow_symlinks=True)
