@@ -292,3 +292,93 @@ def test_a_handler_that_appends(tmp_path, tries):
     """While the program appends, flushes or waits for room: nothing waits for itself, and nothing is mixed."""
     seconds = tries(quick=2, soak=300)
     assert int(run(REENTRANT, tmp_path / "s.evc", seconds, timeout=seconds + 240)) > 10
+
+
+# An exception, or a call, of a signal handler at each line that evcodec runs for one entry: what it finds half done.
+AT_EACH_LINE = """
+import io, sys
+from evcodec import Reader, Writer
+
+
+class Interrupt(BaseException):
+    pass
+
+
+def at_line(number, functions, act, call):
+    "Call, and act at the nth line of those functions; tell whether there was one."
+    left = number
+
+    def trace(frame, event, _):
+        nonlocal left
+        if "evcodec" not in frame.f_code.co_filename:
+            return None
+        if event == "line" and (not functions or frame.f_code.co_name in functions):
+            left -= 1
+            if not left:
+                sys.settrace(None)
+                act()
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    except Interrupt:
+        pass
+    finally:
+        sys.settrace(None)
+    return left <= 0
+
+
+def interrupt():
+    raise Interrupt
+
+
+def definition(number):
+    file = io.BytesIO()
+    writer = Writer(file, flush_interval_s=3600)
+    was_hit = at_line(number, (), interrupt, lambda: writer.context("window", "books"))
+    indices = [writer.context("window", "books"), writer.context("window", "shop"), writer.source("pen")]
+    assert indices[0] == writer.context("window", "books")
+    writer.close()
+    with Reader(file.getvalue()) as reader:
+        contexts = {context.index: context.value for context in reader.contexts}
+        assert len(contexts) == len(reader.contexts), number
+    assert contexts[indices[0]] == "books" and contexts[indices[1]] == "shop", (number, contexts)
+    return was_hit
+
+
+def gap(number):
+    file = io.BytesIO()
+    writer = Writer(file, flush_interval_s=3600, on_full="drop")
+    writer.move(1, 1, 1)
+    writer._sealer.drop(7, 100, 200)  # as an append does that finds no room
+
+    def handle():
+        writer.move(300, 1, 1)
+        writer.marker(300, "of a handler")
+
+    was_hit = at_line(number, ("put_gap",), handle, lambda: writer.marker(400, "outer"))
+    writer.close()
+    with Reader(file.getvalue()) as reader:
+        assert [(gap.lost, gap.t0, gap.t1) for gap in reader.gaps] == [(7, 100, 201)], (number, reader.gaps)
+        assert len(reader) == 1 + was_hit and len(reader.markers) == 1 + was_hit
+    return was_hit
+
+
+number = 1
+while {"definition": definition, "gap": gap}[sys.argv[1]](number):
+    number += 1
+print(number)
+"""
+
+
+@POSIX
+def test_a_definition_that_an_exception_leaves_is_written_or_not_known():
+    """No index is given out that the stream does not define, and none is defined twice."""
+    assert int(run(AT_EACH_LINE, "definition")) > 50
+
+
+@POSIX
+def test_a_handler_that_appends_while_a_gap_is_put():
+    """The gap is there once, with its count, and the Writer goes on."""
+    assert int(run(AT_EACH_LINE, "gap")) > 5

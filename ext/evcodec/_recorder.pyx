@@ -199,10 +199,15 @@ cdef class HandOver:
         self.events += events
         self.accepted += events
 
-    def put_gap(self, item, int64_t lost, int64_t weight):
-        """Put an entry that tells of ``lost`` dropped events."""
+    def put_gap(self, item, int64_t lost, int64_t accepted, int64_t weight):
+        """Put an entry that tells of all ``lost`` dropped events, made when so many events were ``accepted``; return
+        False if a signal handler has put or dropped others meanwhile, or told of these.
+        """
+        if lost != self.dropped or accepted != self.accepted:
+            return False
         self.put(item, 0, weight)
-        self.dropped -= lost
+        self.dropped = 0
+        return True
 
     def put_last(self, item):
         """Put the item behind which there is none; once."""

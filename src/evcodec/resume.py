@@ -31,14 +31,22 @@ class Definitions:
 
     def define(self, entry: Source | Context) -> None:
         """Take a definition; raise InvalidArgumentError if its index is another's."""
+        self.claim(entry)
+        self.remember(entry)
+
+    def claim(self, entry: Source | Context) -> None:
+        """Take the index of a definition that is about to be written; raise InvalidArgumentError if it is another's."""
         if entry.index in self._indices:
             raise InvalidArgumentError(
                 f"{type(entry).__name__.lower()} entry, index: found {entry.index}, which is defined; "
                 f"allowed: a new one, such as {self.next_index}"
             )
-        self._by_meaning.setdefault(_meaning(entry), entry.index)
-        self._indices.add(entry.index)
         self.next_index = max(self.next_index, entry.index + 1)
+        self._indices.add(entry.index)
+
+    def remember(self, entry: Source | Context) -> None:
+        """Have the meaning of a definition that was written found again."""
+        self._by_meaning.setdefault(_meaning(entry), entry.index)
 
 
 def _meaning(entry: Source | Context) -> bytes:

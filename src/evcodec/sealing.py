@@ -189,8 +189,8 @@ class Sealer:
 
     def put_gap(self) -> None:
         """Put a gap that tells of the events that were dropped since the last one."""
-        lost = self.handed.dropped
-        if lost:
+        while lost := self.handed.dropped:
+            accepted = self.handed.accepted
             gap = Gap(
                 reason=GapReason.QUEUE_FULL,
                 t0=self.handed.low,
@@ -198,7 +198,8 @@ class Sealer:
                 lost=lost,
                 position=self.handed.events,
             )
-            self.handed.put_gap(_Weighed(gap, 0, lost), lost, _LEAST_WEIGHT)
+            if self.handed.put_gap(_Weighed(gap, 0, lost), lost, accepted, _LEAST_WEIGHT):
+                return
 
     def drop(self, count: int, low: int, high: int) -> None:
         """Count events that there is no room for."""

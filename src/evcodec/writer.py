@@ -339,10 +339,9 @@ class Writer(EntryMethods, EventRecorder):
                 raise LimitExceededError(
                     "queue: found it full, since the target stalls; allowed: entries when it has room"
                 )
-            if isinstance(entry, Source):
-                self._sources.define(entry)
-            elif isinstance(entry, Context):
-                self._contexts.define(entry)
+            known = self._sources if isinstance(entry, Source) else self._contexts
+            if isinstance(entry, (Source, Context)):
+                known.claim(entry)
             elif isinstance(entry, Payload):
                 if entry.index <= self._payload_count:
                     raise InvalidArgumentError(
@@ -352,6 +351,8 @@ class Writer(EntryMethods, EventRecorder):
                 self._payload_count = entry.index
             self._hand_over()
             self._sealer.put_entry(replace(entry, position=self._sealer.handed.events), weight)
+            if isinstance(entry, (Source, Context)):
+                known.remember(entry)  # last: the exception of a signal handler costs an index at most
 
     # ---- end ----
 
