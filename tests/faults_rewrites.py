@@ -116,6 +116,9 @@ def limited(name: str, folder: Path, target: Path, old: bytes, limits: list[int]
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     warnings.simplefilter("error")  # the merge says by a warning that it failed
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # may be files, which the limit would hold for too
+        os.dup2(quiet, stream)
     found = []
     for limit in limits:
         target.write_bytes(old)

@@ -166,7 +166,7 @@ for number in range(rounds):
         for _ in range(4):
             signal.signal(signal.SIGALRM, interrupt)
             try:
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0001, 0.03))
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0001, 0.01))
                 rng.choice((reader.read, lambda: len(reader), lambda: reader.markers, lambda: list(reader.batches()),
                             lambda: reader.blocks, lambda: reader.problems))()
             except KeyboardInterrupt:
@@ -186,7 +186,7 @@ print(interrupts)
 @POSIX
 def test_a_reader_goes_on_after_an_interrupt(tmp_path, tries, seed):
     rounds = tries(quick=15, soak=5_000)
-    assert int(run(READING, tmp_path / "s.evc", seed, rounds, timeout=7200)) > rounds / 2
+    assert int(run(READING, tmp_path / "s.evc", seed, rounds, timeout=7200)) > rounds / 4
 
 
 TERMINATED = """
