@@ -308,3 +308,25 @@ def test_a_file_system_without_locks_is_gone_on_without(tmp_path, name):
 
     run(NO_LOCKS, tmp_path / "s.evc", getattr(errno, name))
     assert verify(tmp_path / "s.evc").events == 3
+
+
+@POSIX
+@pytest.mark.parametrize("mode", ["w", "a"])
+def test_a_link_to_nothing_yet(tmp_path, mode):
+    """What it leads to is made, as by any program that writes to it."""
+    link = tmp_path / "link.evc"
+    link.symlink_to("there.evc")
+    for _ in range(2):
+        with Writer(link, mode=mode) as writer:
+            writer.move(1, 1, 1)
+    with Reader(tmp_path / "there.evc") as reader:
+        assert link.is_symlink()
+        assert len(reader) == (1 if mode == "w" else 2)
+
+
+@POSIX
+def test_a_link_to_itself(tmp_path):
+    link = tmp_path / "link.evc"
+    link.symlink_to(link)
+    with pytest.raises(OSError, match="symbolic links"):
+        Writer(link, mode="a")

@@ -198,13 +198,8 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
 def _open_path(path: Path, mode: str) -> tuple[BinaryIO, bool]:
     """Open a path, and lock it where it is a regular file; nothing of it is changed before it is locked."""
     for attempt in range(_MOST_ATTEMPTS):
-        kind = "x" if mode == "a" and not path.exists() else mode
-        try:
-            file = cast(BinaryIO, open(path, _MODES[kind], buffering=0, opener=_open_whole))  # noqa: SIM115 - kept open
-        except FileExistsError:
-            if mode == "a":  # it has come since
-                continue
-            raise
+        opener = _open_or_make if mode == "a" else _open_whole
+        file = cast(BinaryIO, open(path, _MODES[mode], buffering=0, opener=opener))  # noqa: SIM115 - kept open
         try:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return file, False
@@ -224,6 +219,10 @@ def _open_path(path: Path, mode: str) -> tuple[BinaryIO, bool]:
 
 def _open_whole(path: str, flags: int) -> int:
     return os.open(path, flags & ~os.O_TRUNC, 0o666)
+
+
+def _open_or_make(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o666)  # where a link leads to nothing, what it leads to is made
 
 
 def sync_folder(folder: Path) -> None:
