@@ -166,7 +166,7 @@ for number in range(rounds):
         for _ in range(4):
             signal.signal(signal.SIGALRM, interrupt)
             try:
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0001, 0.01))
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0001, 0.006))
                 rng.choice((reader.read, lambda: len(reader), lambda: reader.markers, lambda: list(reader.batches()),
                             lambda: reader.blocks, lambda: reader.problems))()
             except KeyboardInterrupt:
@@ -178,7 +178,10 @@ for number in range(rounds):
         assert reader.read().t.tolist() == list(range(3000)), number
         assert len(reader.markers) == 50, number
         assert sum(map(len, reader.batches())) == 3000
-assert threading.active_count() == 1
+give_up = time.monotonic() + 60       # a pool whose end was interrupted ends by itself, soon
+while threading.active_count() > 1:
+    assert time.monotonic() < give_up, threading.enumerate()
+    time.sleep(0.01)
 print(interrupts)
 """
 
@@ -186,7 +189,7 @@ print(interrupts)
 @POSIX
 def test_a_reader_goes_on_after_an_interrupt(tmp_path, tries, seed):
     rounds = tries(quick=15, soak=5_000)
-    assert int(run(READING, tmp_path / "s.evc", seed, rounds, timeout=7200)) > rounds / 4
+    assert int(run(READING, tmp_path / "s.evc", seed, rounds, timeout=7200)) > rounds / 5
 
 
 TERMINATED = """
