@@ -166,14 +166,15 @@ for number in range(rounds):
         for _ in range(4):
             signal.signal(signal.SIGALRM, interrupt)
             try:
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0001, 0.006))
-                rng.choice((reader.read, lambda: len(reader), lambda: reader.markers, lambda: list(reader.batches()),
-                            lambda: reader.blocks, lambda: reader.problems))()
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0001, 0.006))
+                    rng.choice((reader.read, lambda: len(reader), lambda: reader.markers, lambda: list(reader.batches()),
+                                lambda: reader.blocks, lambda: reader.problems))()
+                finally:                  # which the one signal may interrupt as well
+                    signal.setitimer(signal.ITIMER_REAL, 0)
             except KeyboardInterrupt:
                 interrupts += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, signal.SIG_IGN)
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)
         assert len(reader) == 3000, number
         assert reader.read().t.tolist() == list(range(3000)), number
         assert len(reader.markers) == 50, number
