@@ -11,7 +11,16 @@ from .block import Block
 from .entries import type_number
 from .errors import CorruptDataError, EvcodecError, TruncatedDataError
 from .findings import Findings
-from .framing import HEAD_BYTES, TAIL_BYTES, Record, RecordHead, RecordType, check_record, parse_head
+from .framing import (
+    FIRST_ANCILLARY,
+    HEAD_BYTES,
+    TAIL_BYTES,
+    Record,
+    RecordHead,
+    RecordType,
+    check_record,
+    parse_head,
+)
 from .index import Index, unpack_index
 from .inputs import BytesInput, FileInput
 from .limits import DEFAULT_BLOCK_BYTES
@@ -280,9 +289,32 @@ class Locator:
                 f"allowed by the end record: {end.events}"
             )
         index.is_numbered = without_others
+        if not without_others:
+            self._check_others(position, first.record_bytes, index, record)
         if self._skip_damage:
             self._check_heads(_Stream(position, Header(), index))
         return index
+
+    def _check_others(self, start: int, at: int, index: Index, record: Record) -> None:
+        """Raise an EvcodecError unless ancillary records, and nothing else, fill what is between those of the rows: an
+        index that leaves blocks out is not to be believed.
+        """
+        sequence = 1
+        for offset, size in [*((row.offset, row.size) for row in index.rows), (record.position - start, 0)]:
+            while at < offset:
+                head = parse_head(self._source.read_at(start + at, HEAD_BYTES), 0, start + at)
+                if head is None or head.type < FIRST_ANCILLARY or head.sequence != sequence:
+                    break
+                at, sequence = at + head.record_bytes, sequence + 1
+            if at != offset:
+                raise CorruptDataError(
+                    f"byte {start + at}: record: found one that the index leaves out, allowed: ancillary ones"
+                )
+            at, sequence = at + size, sequence + 1
+        if record.sequence != sequence - 1:
+            raise CorruptDataError(
+                f"byte {record.position}: sequence number: found {record.sequence}, allowed: {sequence - 1}"
+            )
 
     def _check_heads(self, stream: _Stream) -> None:
         """Raise an EvcodecError if a record does not begin where the index says: when bytes were put in and others
