@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from .errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from .waiting import Bell
 
 _Arguments = ParamSpec("_Arguments")
 _Item = TypeVar("_Item")
@@ -32,22 +30,38 @@ def check_threads(value: Any) -> int:
 class Job(Generic[_Result]):
     """A call that a crew runs."""
 
-    def __init__(self, crew: Crew, call: Callable[[], _Result], future: Future[_Result] | None) -> None:
+    def __init__(self, crew: Crew, call: Callable[[], _Result]) -> None:
         self._crew = crew
         self._call = call
-        self._future = future
+        self._done: Callable[[], _Result] | None = None  # gives, or raises, what the call did
+        self.is_begun = False
+        """Whether a thread of the crew runs it, or will."""
+
+    def run(self) -> None:
+        """Run the call on a thread of the crew."""
+        try:
+            result = self._call()
+        except BaseException as error:
+            self._done = partial(_raise, error)
+        else:
+            self._done = lambda: result
+        self._crew.changed.ring()
 
     def is_done(self) -> bool:
         """Tell whether ``take`` will not wait for a thread."""
-        return self._future is None or self._future.done()
+        return self._done is not None or not self.is_begun or self._crew.is_over
 
     def take(self) -> _Result:
         """Return, or raise, what the call did; once. A call that no thread has run is run now."""
         self._crew.release()
+        # A Future's own wait may be broken by the exception of a signal handler, and its lock stay taken.
+        self._crew.changed.wait_for(self.is_done)
         # What a closed crew never began fails, or not, as it does with one thread; a child has no threads.
-        if self._future is None or self._future.cancelled() or self._crew.is_abandoned:
-            return self._call()
-        return self._future.result()
+        return (self._done or self._call)()
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 class Crew:
@@ -60,8 +74,10 @@ class Crew:
 
     Attributes
     ----------
-    is_abandoned : bool
-        To be set in a child after a fork: the threads are the parent's.
+    changed : Bell
+        Rings when a thread has run a call, and when there are no threads any more.
+    is_over : bool
+        Whether there are no threads any more.
 
     Notes
     -----
@@ -71,7 +87,8 @@ class Crew:
     def __init__(self, threads: int = 1) -> None:
         self._most = _CALLS_A_THREAD * threads if threads > 1 else 0
         self._untaken = 0
-        self.is_abandoned = False
+        self.changed = Bell()
+        self.is_over = False
         if threads > 1:
             from concurrent.futures import ThreadPoolExecutor  # takes milliseconds to import
 
@@ -87,21 +104,27 @@ class Crew:
 
     def close(self) -> None:
         """Return when no thread runs any more; calls that were not begun are not, unless they are taken."""
-        if self._most and not self.is_abandoned:  # a child's copy of the pool's lock may be held for ever
+        if self._most and not self.is_over:
             self._pool.shutdown(wait=True, cancel_futures=True)
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Forget the threads, in a child after a fork: they are the parent's, and a copy of their lock may be held."""
+        self.is_over = True
+        self.changed.ring()
 
     def start(
         self, action: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
     ) -> Job[_Result]:
         """Have a call run; its caller sees to it that the crew was not full."""
-        call = partial(action, *args, **kwargs)
+        job = Job(self, partial(action, *args, **kwargs))
         self._untaken += 1
-        future = None
-        if self._most and not self.is_abandoned:
+        if self._most and not self.is_over:
             # Closed, or no thread to be had, as when the interpreter exits: the caller's own runs it.
             with suppress(RuntimeError):
-                future = self._pool.submit(call)
-        return Job(self, call, future)
+                self._pool.submit(job.run)
+                job.is_begun = True
+        return job
 
     def release(self) -> None:
         """Count a job that was taken."""

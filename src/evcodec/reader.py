@@ -396,7 +396,7 @@ _crews: weakref.WeakSet[Crew] = weakref.WeakSet()
 
 def _abandon_crews() -> None:
     for crew in list(_crews):
-        crew.is_abandoned = True
+        crew.abandon()
 
 
 if hasattr(os, "register_at_fork"):
