@@ -92,8 +92,8 @@ def _evcodec(name: str, settings: str, block_events: int | None, live: bool) -> 
     )
 
 
-def _parquet(name: str, settings: str, *, checksums: bool, group: int | None, live: bool = False) -> Format:
-    how = columnar.Parquet(checksums, group)
+def _columnar(name: str, settings: str, how: columnar.Parquet | columnar.Arrow, flushes: str = "") -> Format:
+    """Return a format of pyarrow's; ``flushes`` says how a live one is flushed."""
     return Format(
         name,
         "pyarrow",
@@ -101,22 +101,19 @@ def _parquet(name: str, settings: str, *, checksums: bool, group: int | None, li
         how.write,
         how.read,
         how.rest,
-        (lambda batch, path, ticks: how.live(batch, path, ticks, FLUSH)) if live else None,
-        "a row group (`ParquetWriter.write_batch`) every 250 ms" if live else "",
+        (lambda batch, path, ticks: how.live(batch, path, ticks, FLUSH)) if flushes else None,
+        flushes,
     )
 
 
+def _parquet(name: str, settings: str, *, checksums: bool, group: int | None, live: bool = False) -> Format:
+    flushes = "a row group (`ParquetWriter.write_batch`) every 250 ms" if live else ""
+    return _columnar(name, settings, columnar.Parquet(checksums, group), flushes)
+
+
 def _arrow(name: str, settings: str, *, stream: bool, size: int | None, live: bool = False) -> Format:
-    how = columnar.Arrow(stream, size)
-    return Format(
-        name,
-        "pyarrow",
-        settings,
-        how.write,
-        how.read,
-        how.rest,
-        (lambda batch, path, ticks: how.live(batch, path, ticks, FLUSH)) if live else None,
-        "a record batch every 250 ms" if live else "",
+    return _columnar(
+        name, settings, columnar.Arrow(stream, size), "a record batch every 250 ms" if live else ""
     )
 
 
