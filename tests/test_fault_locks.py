@@ -261,7 +261,7 @@ print(refused)
 def test_writers_that_contend_lose_nothing(tmp_path, tries):
     """Also in the instants in which one of them replaces the file by that with its blocks joined."""
     path = tmp_path / "s.evc"
-    rounds = tries(quick=8, soak=500)
+    rounds = tries(quick=8, soak=150)
     outs: list[str] = []
     workers = [
         threading.Thread(target=lambda own=own: outs.append(run(CONTENDER, path, own, rounds, timeout=3600)))
