@@ -35,7 +35,7 @@ else:
     _TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN}
 
 # File systems that give a file another number each time it is asked for must not keep us for ever.
-_MOST_ATTEMPTS = 20
+MOST_ATTEMPTS = 20
 
 
 def lock(file: BinaryIO, name: object) -> None:
@@ -98,7 +98,7 @@ class Claim:
                     f"{self._path}: the file was moved; found another, or none, allowed: the Writer's own"
                 )
             return
-        for _ in range(_MOST_ATTEMPTS):
+        for _ in range(MOST_ATTEMPTS):
             if self._file is not None and stands_at(self._path, self._file):
                 return
             self.release()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from .errors import InvalidArgumentError, WriteFailedError
-from .locks import lock, stands_at, unlock
+from .locks import MOST_ATTEMPTS, lock, stands_at, unlock
 
 
 class Output:
@@ -140,8 +140,6 @@ def _abandon_all() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon_all)
 
-# File systems that give a file another number each time it is asked for must not keep us for ever.
-_MOST_ATTEMPTS = 20
 _MODES = {"w": "wb", "x": "xb", "a": "r+b"}
 
 
@@ -197,14 +195,14 @@ def open_output(target: Any, mode: str, fsync: bool) -> Output:
 
 def _open_path(path: Path, mode: str) -> tuple[BinaryIO, bool]:
     """Open a path, and lock it where it is a regular file; nothing of it is changed before it is locked."""
-    for attempt in range(_MOST_ATTEMPTS):
+    for attempt in range(MOST_ATTEMPTS):
         opener = _open_or_make if mode == "a" else _open_whole
         file = cast(BinaryIO, open(path, _MODES[mode], buffering=0, opener=opener))  # noqa: SIM115 - kept open
         try:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return file, False
             lock(file, path)
-            if stands_at(path, file) or attempt == _MOST_ATTEMPTS - 1:
+            if stands_at(path, file) or attempt == MOST_ATTEMPTS - 1:
                 if mode == "w":
                     file.truncate(0)
                 return file, True
