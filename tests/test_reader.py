@@ -223,6 +223,9 @@ def test_columns_that_are_not_asked_for_are_not_decompressed():
         ({"start": 1.5}, "start"),
         ({"stop": "1"}, "stop"),
         ({"stop": True}, "stop"),
+        ({"blocks": 2}, "blocks"),
+        ({"blocks": range(0, 4, 2)}, "blocks"),
+        ({"blocks": range(-1, 2)}, "blocks"),
     ],
 )
 def test_what_cannot_be_asked_for(asked, message):
@@ -337,3 +340,42 @@ def test_a_small_stream_is_read_from_a_file_once(tmp_path):
     with Reader(file) as reader:
         assert_same(reader.read(), session(3_000))
     assert file.reads == 2  # the end, which says how long it is, and all of it
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_range_of_blocks_is_the_events_in_them(threads):
+    batch = session(1_000)
+    batch = EventBatch(t=np.arange(1_000), **{k: v for k, v in batch.columns.items() if k != "t"})
+    with Reader(stream_of(batch), threads=threads) as reader:
+        assert_same(reader.read(blocks=range(2, 5)), batch[200:500])
+        assert_same(EventBatch.concat(reader.batches(blocks=range(9, 10))), batch[900:])
+        assert_same(reader.read(start=250, blocks=range(3)), batch[250:300])
+        assert len(reader.read(blocks=range(4, 4))) == 0
+        # What is not there is an error, since numbers from another state of a file mean other events.
+        with pytest.raises(InvalidArgumentError, match=r"range\(9, 11\), allowed: up to 10"):
+            reader.read(blocks=range(9, 11))
+
+
+def test_damage_behind_a_range_of_blocks_is_not_met():
+    batch = session(1_000)
+    data = stream_of(batch)
+    with Reader(data) as reader:
+        cut = data[: reader.blocks[6].position + 20]
+    with Reader(cut) as reader:
+        assert_same(reader.read(blocks=range(5)), batch[:500])
+        for asked in ({"blocks": range(6)}, {}):
+            with pytest.raises(evcodec.TruncatedDataError):
+                reader.read(**asked)
+            with pytest.raises(evcodec.TruncatedDataError):
+                list(reader.batches(**asked))
+
+
+def test_a_pipe_has_no_numbers_of_blocks():
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    with Reader(Pipe(stream_of(session(300)))) as reader:
+        with pytest.raises(InvalidArgumentError, match="pipe"):
+            reader.read(blocks=range(1))
+        assert len(reader.read()) == 300

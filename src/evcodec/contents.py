@@ -117,11 +117,21 @@ class FileContents(_Guard):
         return self._locator.places()
 
     def _matching(self, chosen: Filter) -> list[RecordPlace]:
-        return [
-            place
-            for place in self._locator.places()
-            if place.type == RecordType.BLOCK and chosen.may_match(place.kinds, place.t_min, place.t_max)
-        ]
+        blocks = [place for place in self._locator.places() if place.type == RecordType.BLOCK]
+        if chosen.blocks is not None:
+            if chosen.blocks.stop > len(blocks):
+                raise InvalidArgumentError(
+                    f"{self.name}: blocks: found {chosen.blocks}, allowed: up to {len(blocks)}, which it has"
+                )
+            blocks = blocks[chosen.blocks.start : chosen.blocks.stop]
+        return [place for place in blocks if chosen.may_match(place.kinds, place.t_min, place.t_max)]
+
+    def _end(self, chosen: Filter) -> None:
+        """Raise for damage that ended the walk, unless what was asked for ends before it."""
+        if chosen.blocks is None or chosen.blocks.stop >= sum(
+            place.type == RecordType.BLOCK for place in self._locator.places()
+        ):
+            self._locator.raise_damage()
 
     def sure_events(self, chosen: Filter) -> int:
         """Return the events of the blocks that match as a whole, by what the index says: it is compared with each block
@@ -142,7 +152,7 @@ class FileContents(_Guard):
             block = self.guarded(place.position, self._locator.block, place)
             if block is not None:
                 yield place.position, block
-        self._locator.raise_damage()
+        self._end(chosen)
 
     def decoded(
         self, chosen: Filter, decode: Callable[[Block], EventBatch], crew: Crew
@@ -154,7 +164,7 @@ class FileContents(_Guard):
             batch = self.guarded(place.position, job.take)
             if batch is not None:
                 yield batch
-        self._locator.raise_damage()
+        self._end(chosen)
 
     def entries(self, type_bits: int) -> Iterator[tuple[list[Entry], int]]:
         """Yield the entries of each record that may have one of these types, and what they take at most in memory, then
@@ -240,6 +250,8 @@ class PipeContents(_Guard):
 
     def blocks(self, chosen: Filter) -> Iterator[tuple[int, Block]]:
         """Yield position and block of each as it comes, whatever is in it; keep the entries on the way."""
+        if chosen.blocks is not None:
+            self.places()
         for _, record in self._records:
             where = f"byte {record.position}"
             if record.type == RecordType.ENTRIES:

@@ -291,6 +291,7 @@ class Reader:
         kinds: Iterable[int] | None = None,
         start: int | None = None,
         stop: int | None = None,
+        blocks: range | None = None,
     ) -> EventBatch:
         """Return all events that match, in memory.
 
@@ -302,6 +303,8 @@ class Reader:
             Kinds to keep, 0 to 255.
         start, stop : int, optional
             Keep events with ``start <= t < stop``, in ns.
+        blocks : range, optional
+            Read these of `blocks` only, by number. Damage behind them is not met. Not on a pipe.
 
         Returns
         -------
@@ -317,7 +320,7 @@ class Reader:
         CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
             At damage, unless it is skipped.
         """
-        chosen = make_filter(columns, kinds, start, stop)
+        chosen = make_filter(columns, kinds, start, stop, blocks)
         if self._threads > 1 and isinstance(self._contents, FileContents):
             # One thread meets what is wrong again, and deals with it in order.
             with suppress(EvcodecError):
@@ -352,12 +355,13 @@ class Reader:
         kinds: Iterable[int] | None = None,
         start: int | None = None,
         stop: int | None = None,
+        blocks: range | None = None,
     ) -> Iterator[EventBatch]:
         """Yield the events that match, a batch for each block that has any, in order.
 
         Parameters
         ----------
-        columns, kinds, start, stop
+        columns, kinds, start, stop, blocks
             As in `read`.
 
         Yields
@@ -371,7 +375,7 @@ class Reader:
         InvalidArgumentError, CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
             As in `read`; damage is met after the batches before it have been given.
         """
-        return self._batches(make_filter(columns, kinds, start, stop))
+        return self._batches(make_filter(columns, kinds, start, stop, blocks))
 
     def _batches(self, chosen: Filter) -> Iterator[EventBatch]:
         at_once = isinstance(self._contents, FileContents)

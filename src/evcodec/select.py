@@ -23,6 +23,7 @@ class Filter(NamedTuple):
     kinds: frozenset[int] | None
     start: int | None
     stop: int | None
+    blocks: range | None = None
 
     def may_match(self, kinds: int, t_min: int, t_max: int) -> bool:
         """Tell whether a block with these kinds (as bits) and this range of time may hold what was asked
@@ -66,7 +67,11 @@ class Filter(NamedTuple):
 
 
 def make_filter(
-    columns: Collection[str] | None, kinds: Iterable[int] | None, start: int | None, stop: int | None
+    columns: Collection[str] | None,
+    kinds: Iterable[int] | None,
+    start: int | None,
+    stop: int | None,
+    blocks: range | None = None,
 ) -> Filter:
     """Return the filter for what a user asked for; raise InvalidArgumentError if that is not allowed."""
     if isinstance(columns, str):
@@ -86,11 +91,14 @@ def make_filter(
     wanted = None if kinds is None else frozenset(as_int("kinds", kind) for kind in kinds)
     if wanted and not (min(wanted) >= 0 and max(wanted) <= 255):
         raise InvalidArgumentError(f"kinds: found {sorted(wanted)}, allowed: 0 to 255")
+    if not (blocks is None or (isinstance(blocks, range) and blocks.step == 1 and blocks.start >= 0)):
+        raise InvalidArgumentError(f"blocks: found {blocks!r}, allowed: a range of block numbers, by ones")
     return Filter(
         names,
         wanted,
         None if start is None else as_int("start", start),
         None if stop is None else as_int("stop", stop),
+        blocks,
     )
 
 
