@@ -97,28 +97,34 @@ $(VENV)/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "evcodec needs Python 3.11 or later: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# Built once; the extras of what is installed are then asked for by name, which builds nothing.
+$(VENV)/.built: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
+	$(PIP) install --editable .
+	@touch $@
+
 # Peers of the demo's table are installed where they have a ready-made wheel; the table says which are missing.
-$(VENV)/.demo: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
-	$(PIP) install --editable '.[cli,mcap]'
+$(VENV)/.demo: $(VENV)/.built
+	$(PIP) install 'evcodec[cli,mcap]'
 	-$(PIP) install --only-binary :all: pyarrow pcodec
 	@touch $@
 
-$(VENV)/.test: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
-	$(PIP) install --editable '.[test]'
+$(VENV)/.dev: $(VENV)/.built
+	$(PIP) install 'evcodec[dev]'
 	@touch $@
 
-$(VENV)/.dev: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
-	$(PIP) install --editable '.[dev]'
-	@touch $@ $(VENV)/.test
+# Everything that evcodec hands events to is large (Ray, Torch, Polars, ...): only the tests need all of it.
+$(VENV)/.test: $(VENV)/.built
+	$(PIP) install 'evcodec[pipelines-test]'
+	@touch $@
 
-$(VENV)/.fuzz: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
-	$(PIP) install --editable '.[fuzz]'
-	@touch $@ $(VENV)/.test
+$(VENV)/.fuzz: $(VENV)/.built
+	$(PIP) install 'evcodec[fuzz]'
+	@touch $@
 
 # The peers of the benchmarks are many and large: only the benchmarks need them.
-$(VENV)/.bench: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
-	$(PIP) install --editable '.[bench]'
-	@touch $@ $(VENV)/.demo
+$(VENV)/.bench: $(VENV)/.built
+	$(PIP) install 'evcodec[bench]'
+	@touch $@
 
 # The suite on a build with AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of its own (Linux, GCC).
 SANITIZE_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \

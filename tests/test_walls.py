@@ -52,7 +52,7 @@ DOING_IO = {"cpu", "inputs", "locks", "merging", "outputs", "reader", "replacing
 DOING_IO |= {"exits", "sinks", "sources", "cli", "__main__"}
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}
-EXTRAS = {"click", "mcap", "pandas", "pcodec", "polars", "pyarrow", "rich"}
+EXTRAS = {"click", "fsspec", "mcap", "pandas", "pcodec", "polars", "pyarrow", "ray", "rich", "torch"}
 
 KERNEL_HEADERS = {"limits.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "string.h"}
 ISA_HEADERS = {"arm_acle.h", "arm_neon.h", "arm_sve.h", "immintrin.h", "intrin.h", "cpuid.h"}
