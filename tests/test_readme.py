@@ -1,11 +1,13 @@
 """The code blocks of the README and of docs/ run as they stand, in order, one document at a time.
 
 Blocks marked python and sh are run. ``<!-- no-run -->`` on the line before a block leaves it out: set-up commands, and
-code that needs a file the reader has to bring.
+code that needs a file the reader has to bring. ``<!-- needs polars duckdb -->`` leaves it out where one of these modules is
+not installed.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -21,6 +23,7 @@ DOCUMENTS = sorted([*ROOT.glob("README.md"), *ROOT.glob("docs/**/*.md")])
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*)")
 SHELLS = {"sh", "bash", "shell", "console"}
 LEFT_OUT = "<!-- no-run -->"
+NEEDS = re.compile(r"<!-- needs ([\w. ]+) -->")
 
 
 class Block(NamedTuple):
@@ -50,10 +53,16 @@ def blocks(text: str) -> list[Block]:
         else:
             raise ValueError(f"line {number}: this block has no end")
         language = opening["language"].lower()
-        if language in {"python", *SHELLS} and before != LEFT_OUT:
+        if language in {"python", *SHELLS} and before != LEFT_OUT and has_modules(before):
             found.append(Block(language, number + 1, "\n".join(code) + "\n"))
         before = ""
     return found
+
+
+def has_modules(before: str) -> bool:
+    """Tell whether the modules are installed that the line before a block says it needs."""
+    needs = NEEDS.fullmatch(before)
+    return needs is None or all(importlib.util.find_spec(name) for name in needs[1].split())
 
 
 def commands(block: Block) -> str:
