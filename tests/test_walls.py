@@ -42,6 +42,7 @@ LAYERS = (
     ("writer",),
     ("checking",),
     ("stream",),
+    ("dataset",),
     ("__init__",),
     ("sinks", "sources"),
     ("cli",),
@@ -49,7 +50,7 @@ LAYERS = (
 )
 # The only modules that open, read or write anything outside of the process.
 DOING_IO = {"cpu", "inputs", "locks", "merging", "outputs", "reader", "replacing", "resume", "stream"}
-DOING_IO |= {"exits", "sinks", "sources", "cli", "__main__"}
+DOING_IO |= {"dataset", "exits", "sinks", "sources", "cli", "__main__"}
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}
 EXTRAS = {"click", "fsspec", "mcap", "pandas", "pcodec", "polars", "pyarrow", "ray", "rich", "torch"}

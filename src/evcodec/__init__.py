@@ -2,6 +2,7 @@
 
 from .batch import EventBatch
 from .cpu import CpuInfo, cpu_info
+from .dataset import Dataset, FileProblem, Split, StreamFile, open_dataset
 from .entries import (
     Anchor,
     Context,
@@ -37,11 +38,13 @@ __all__ = [
     "CorruptDataError",
     "CpuInfo",
     "CpuLevelError",
+    "Dataset",
     "Entry",
     "EvcodecError",
     "EventBatch",
     "EventFlag",
     "EventKind",
+    "FileProblem",
     "Gap",
     "GapReason",
     "InvalidArgumentError",
@@ -53,6 +56,8 @@ __all__ = [
     "Reader",
     "ScrollSource",
     "Source",
+    "Split",
+    "StreamFile",
     "TruncatedDataError",
     "UnsupportedVersionError",
     "VideoAnchor",
@@ -62,4 +67,5 @@ __all__ = [
     "cpu_info",
     "decode",
     "encode",
+    "open_dataset",
 ]

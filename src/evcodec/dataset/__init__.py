@@ -1,0 +1,7 @@
+"""Datasets: many streams read as one, planned by what their footers say."""
+
+from .dataset import Dataset, open_dataset
+from .files import FileProblem, StreamFile
+from .splits import Split
+
+__all__ = ["Dataset", "FileProblem", "Split", "StreamFile", "open_dataset"]

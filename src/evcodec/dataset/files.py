@@ -1,0 +1,136 @@
+"""What a dataset knows of one file, and how it is read from a Reader without reading events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..entries import Anchor
+from ..errors import CorruptDataError, EvcodecError
+from ..reader import Reader
+from .paths import Listed
+
+
+class FileProblem(NamedTuple):
+    """Something wrong with a file of a dataset that was opened with ``on_error="skip"``.
+
+    Attributes
+    ----------
+    path : str
+    position : int or None
+        Byte of the file at which reading went on; None where the whole file was left out.
+    message : str
+    """
+
+    path: str
+    position: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFile:
+    """A file of a dataset, as its footer describes it.
+
+    Attributes
+    ----------
+    path : str
+        Absolute path, or URL.
+    size : int
+        Bytes.
+    modified_ns : int or None
+        When it was last changed, in ns since 1970, where the file system tells.
+    etag : str or None
+        What names this state of an object, where the store tells.
+    events, blocks : int
+    start, stop : int or None
+        Smallest and largest ``t``, in ns; None when there are no events.
+    kinds : mapping of int to int
+        Number of events by kind, ascending.
+    columns : mapping of str to dtype
+        The smallest dtype that holds all values of the column.
+    epoch_ns : int or None
+        What is to be added to ``t`` to get ns since 1970, by the first ANCHOR of the file; None when it has none.
+    metadata, governance : mapping
+        As `Reader.metadata` and `Reader.governance`.
+    partitions : mapping of str to str or None
+        What the folders ``key=value`` of the path say.
+    """
+
+    path: str
+    size: int
+    modified_ns: int | None
+    etag: str | None
+    events: int
+    blocks: int
+    start: int | None
+    stop: int | None
+    kinds: Mapping[int, int] = field(hash=False)
+    columns: Mapping[str, np.dtype] = field(hash=False)
+    epoch_ns: int | None
+    metadata: Mapping[str, Any] = field(hash=False)
+    governance: Mapping[str, Any] = field(hash=False)
+    partitions: Mapping[str, str | None] = field(hash=False)
+
+    @property
+    def purpose(self) -> str | None:
+        """What the recording may be used for, as far as it states it."""
+        found: str | None = self.governance.get("purpose")
+        return found
+
+    @property
+    def retain_until_ns(self) -> int | None:
+        """Until when it may be kept, in ns since 1970, as far as it states it."""
+        found: int | None = self.governance.get("retain_until_ns")
+        return found
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Have errors of evcodec say which file they are about."""
+    try:
+        yield
+    except EvcodecError as error:
+        if path in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from error
+
+
+def describe(listed: Listed, reader: Reader) -> StreamFile:
+    """Return what the open Reader of a listed file says of it."""
+    return StreamFile(
+        path=listed.path,
+        size=listed.size,
+        modified_ns=listed.modified_ns,
+        etag=listed.etag,
+        events=len(reader),
+        blocks=len(reader.blocks),
+        start=reader.start,
+        stop=reader.stop,
+        kinds=reader.kinds,
+        columns=reader.columns,
+        epoch_ns=epoch_of(reader),
+        metadata=reader.metadata,
+        governance=reader.governance,
+        partitions=listed.partitions,
+    )
+
+
+def epoch_of(reader: Reader) -> int | None:
+    """Return what turns ``t`` into ns since 1970; reads the entries up to the first ANCHOR only."""
+    anchor = next(reader.entries(Anchor), None)
+    return None if anchor is None else anchor.wall_ns - anchor.t
+
+
+def check_unchanged(file: StreamFile, reader: Reader) -> None:
+    """Raise CorruptDataError if a file is not what the dataset was planned with."""
+    found = (len(reader), len(reader.blocks), reader.start, reader.stop, reader.kinds, reader.columns)
+    planned = (file.events, file.blocks, file.start, file.stop, dict(file.kinds), dict(file.columns))
+    if found != planned or (reader.metadata, reader.governance) != (file.metadata, file.governance):
+        raise CorruptDataError(
+            f"{file.path}: found {found[0]} events in {found[1]} blocks that are not those that the dataset was planned "
+            f"with, allowed: {file.events} in {file.blocks}, unchanged since; open the dataset anew"
+        )

@@ -1,0 +1,193 @@
+"""Which files a dataset has: paths, folders and globs to files, and the partitions that their folders spell."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator
+from fnmatch import translate
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from ..errors import EvcodecError, InvalidArgumentError
+
+SUFFIX = ".evc"
+_MAGIC = re.compile(r"[*?\[]")
+_DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+class Listed(NamedTuple):
+    """A file as a listing shows it."""
+
+    path: str
+    size: int
+    modified_ns: int | None
+    etag: str | None
+    partitions: dict[str, str | None]
+    error: Exception | None = None
+    """Why it cannot be read, where the listing tells."""
+
+
+def is_url(path: str) -> bool:
+    """Tell whether a path is for fsspec."""
+    return "://" in path
+
+
+def as_paths(paths: Any) -> list[str]:
+    """Return paths as strings; raise InvalidArgumentError for what is none."""
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    if not isinstance(paths, Iterable) or isinstance(paths, (bytes, bytearray, memoryview)):
+        raise InvalidArgumentError(f"paths: found {type(paths).__name__}, allowed: a path or several")
+    found = []
+    for path in paths:
+        if not isinstance(path, (str, os.PathLike)):
+            raise InvalidArgumentError(f"paths: found {type(path).__name__}, allowed: paths, globs, URLs")
+        text = os.fspath(path)
+        if not isinstance(text, str) or not text or "\0" in text:
+            raise InvalidArgumentError(f"paths: found {text!r}, allowed: paths that are text")
+        found.append(text)
+    if not found:
+        raise InvalidArgumentError("paths: found none, allowed: at least one")
+    return found
+
+
+def hive_partitions(folders: str) -> dict[str, str | None]:
+    """Return what the parts ``key=value`` of a path to a folder say; None for a value that was missing.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A key stands twice.
+    """
+    if "=" not in folders:
+        return {}
+    found: dict[str, str | None] = {}
+    for part in re.split(r"[/\\]" if os.sep == "\\" else "/", folders):
+        key, equals, value = part.partition("=")
+        if not equals or not key:
+            continue
+        key, value = unquote(key), unquote(value)
+        if key in found:
+            raise InvalidArgumentError(f"{folders}: partition {key!r}: found twice, allowed: once")
+        found[key] = None if value == _DEFAULT_PARTITION else value
+    return found
+
+
+def list_local(path: str, hive: bool) -> Iterator[Listed]:
+    """Yield the files that a path, a folder or a glob names, in no order.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is nothing at the path.
+    InvalidArgumentError
+        A glob or a folder holds no file.
+    OSError
+        A folder cannot be listed.
+    """
+    if os.path.isdir(path):
+        yield from _some(_below(path), path, hive)
+    elif _MAGIC.search(path) and not os.path.lexists(path):
+        yield from _some(_matching(path), path, hive)
+    else:
+        yield _listed(path, os.stat(path), hive)
+
+
+def _some(found: Iterable[tuple[str, os.stat_result]], path: str, hive: bool) -> Iterator[Listed]:
+    count = 0
+    for name, status in found:
+        count += 1
+        yield _listed(name, status, hive)
+    if not count:
+        raise InvalidArgumentError(f"{path}: found no file, allowed: a folder or a glob that holds some")
+
+
+def _listed(path: str, status: os.stat_result, hive: bool) -> Listed:
+    error: EvcodecError | None = None
+    partitions: dict[str, str | None] = {}
+    if not stat.S_ISREG(status.st_mode):
+        error = InvalidArgumentError(
+            f"{path}: found a pipe, a device or a socket, allowed: files, which can be read anywhere"
+        )
+    elif hive:
+        partitions = hive_partitions(os.path.dirname(path))
+    # Who takes the dataset along may have another working directory.
+    return Listed(os.path.abspath(path), status.st_size, status.st_mtime_ns, None, partitions, error)
+
+
+def _below(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield all files of the suffix below a folder, but for hidden ones."""
+    for inner in _folders(folder):
+        for entry in _entries(inner):
+            if entry.name.endswith(SUFFIX) and not entry.is_dir():
+                yield from _status(entry)
+
+
+def _folders(folder: str) -> Iterator[str]:
+    """Yield a folder and all that are below it, each once however many links lead there; real ones before links."""
+    seen = set()
+    real, linked = [folder], deque[str]()
+    while real or linked:
+        path = real.pop() if real else linked.popleft()
+        status = os.stat(path)
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield path
+        for entry in _entries(path):
+            if entry.is_dir():
+                (linked if entry.is_symlink() else real).append(entry.path)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder and not hidden, by name."""
+    with os.scandir(folder) as entries:
+        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+
+
+def _status(entry: os.DirEntry[str]) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        yield entry.path, entry.stat()
+    except FileNotFoundError:  # gone since it was listed, or a link to nothing
+        if entry.is_symlink():
+            raise
+
+
+def _matching(pattern: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the files that a glob names."""
+    drive, rest = os.path.splitdrive(pattern)
+    parts = [part for part in re.split(r"[/\\]" if os.sep == "\\" else "/", rest) if part]
+    start = drive + os.sep if rest[:1] in (os.sep, "/") else drive
+    yield from _match(start, parts)
+
+
+def _match(folder: str, parts: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the files below a folder that the parts of a glob name."""
+    head, rest = parts[0], parts[1:]
+    if not _MAGIC.search(head):
+        path = os.path.join(folder, head)
+        if rest:
+            yield from _match(path, rest)
+        elif os.path.isfile(path):
+            yield path, os.stat(path)
+        return
+    if not os.path.isdir(folder or os.curdir):
+        return
+    if head == "**":
+        # As in a shell: any number of folders. Several in a row are one.
+        while rest and rest[0] == "**":
+            rest = rest[1:]
+        for inner in _folders(folder or os.curdir):
+            yield from _match(inner, rest or ["*"])
+        return
+    fits = re.compile(translate(os.path.normcase(head))).match
+    for entry in _entries(folder or os.curdir):
+        if not fits(os.path.normcase(entry.name)):
+            continue
+        if rest and entry.is_dir():
+            yield from _match(entry.path, rest)
+        elif not rest and not entry.is_dir():
+            yield from _status(entry)
