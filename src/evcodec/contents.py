@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import chain
 from typing import ParamSpec, TypeVar
 
@@ -15,7 +16,7 @@ from .entries import Entry
 from .errors import EvcodecError, InvalidArgumentError, ReadLimitError
 from .findings import Findings, Problem
 from .framing import RecordType
-from .inputs import BytesInput, FileInput, PipeInput
+from .inputs import PipeInput, SeekableInput
 from .locate import Locator, RecordPlace, read_record
 from .parallel import Crew
 from .scan import StreamRecord, StreamScanner
@@ -91,7 +92,7 @@ class _Guard:
 class FileContents(_Guard):
     """Streams in a seekable input."""
 
-    def __init__(self, source: BytesInput | FileInput, skip_damage: bool, max_block_bytes: int) -> None:
+    def __init__(self, source: SeekableInput, skip_damage: bool, max_block_bytes: int) -> None:
         super().__init__(skip_damage)
         self.name = source.name
         self._source = source
@@ -148,23 +149,31 @@ class FileContents(_Guard):
 
     def blocks(self, chosen: Filter) -> Iterator[tuple[int, Block]]:
         """Yield position and block of each that may match, then raise for damage that ended the walk."""
-        for place in self._matching(chosen):
-            block = self.guarded(place.position, self._locator.block, place)
-            if block is not None:
-                yield place.position, block
+        matching = self._matching(chosen)
+        with self._ahead(matching) as source:
+            for place in matching:
+                block = self.guarded(place.position, self._locator.block, place, source)
+                if block is not None:
+                    yield place.position, block
         self._end(chosen)
 
     def decoded(
         self, chosen: Filter, decode: Callable[[Block], EventBatch], crew: Crew
     ) -> Iterator[EventBatch]:
         """Yield what ``decode`` makes of each block that may match, in order, then raise as `blocks` does."""
-        for place, job in crew.in_order(
-            lambda place: decode(self._locator.block(place)), self._matching(chosen)
-        ):
-            batch = self.guarded(place.position, job.take)
-            if batch is not None:
-                yield batch
+        matching = self._matching(chosen)
+        with self._ahead(matching) as source:
+            for place, job in crew.in_order(
+                lambda place: decode(self._locator.block(place, source)), matching
+            ):
+                batch = self.guarded(place.position, job.take)
+                if batch is not None:
+                    yield batch
         self._end(chosen)
+
+    def _ahead(self, places: list[RecordPlace]) -> AbstractContextManager[SeekableInput]:
+        """Give what these places are read from."""
+        return self._source.ahead((place.position, place.size) for place in places)
 
     def entries(self, type_bits: int) -> Iterator[tuple[list[Entry], int]]:
         """Yield the entries of each record that may have one of these types, and what they take at most in memory, then

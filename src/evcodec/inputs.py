@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -27,10 +29,43 @@ class Input(Protocol):
         """Close what was opened here; what the caller opened stays open."""
 
 
-class BytesInput:
-    """Bytes in memory."""
+class SeekableInput(ABC):
+    """Bytes that can be read anywhere."""
 
     seekable = True
+    is_far = False
+    """Whether each read is a request, so that few large ones are better than many small ones."""
+
+    name: str
+
+    @abstractmethod
+    def read_piece(self) -> bytes | memoryview:
+        """Return the next bytes, none at the end."""
+
+    @abstractmethod
+    def rewind(self) -> None:
+        """Make ``read_piece`` start over."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return the number of bytes that there are now."""
+
+    @abstractmethod
+    def read_at(self, offset: int, size: int) -> memoryview:
+        """Return ``size`` bytes from ``offset`` on; raise TruncatedDataError if they are not there."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what was opened here; what the caller opened stays open."""
+
+    @contextmanager
+    def ahead(self, ranges: Iterable[tuple[int, int]]) -> Iterator[SeekableInput]:
+        """Give the input for reads of these ranges (offset, size), most of them, in this order; it may read ahead."""
+        yield self
+
+
+class BytesInput(SeekableInput):
+    """Bytes in memory."""
 
     def __init__(self, data: Any) -> None:
         self.name = "bytes"
@@ -72,14 +107,12 @@ class BytesInput:
         self._data.release()
 
 
-class FileInput:
+class FileInput(SeekableInput):
     """A file that can be read anywhere.
 
     Safe from several threads. A file that was opened here is read at offsets of its own, so that a process and what it
     forked may both read; one of the caller's is sought in, under a lock.
     """
-
-    seekable = True
 
     def __init__(self, file: BinaryIO, name: str, owned: bool) -> None:
         self.name = name
@@ -178,8 +211,8 @@ def _read_fully(read: Callable[[int, int], bytes | None], size: int) -> bytes:
     return b"".join(pieces)
 
 
-def open_input(source: Any) -> BytesInput | FileInput | PipeInput:
-    """Return the input for what a Reader was given.
+def open_input(source: Any) -> SeekableInput | PipeInput:
+    """Return the input for what a Reader was given, which may be one already.
 
     Raises
     ------
@@ -188,6 +221,8 @@ def open_input(source: Any) -> BytesInput | FileInput | PipeInput:
     OSError
         A path cannot be opened.
     """
+    if isinstance(source, SeekableInput):
+        return source
     if isinstance(source, (bytes, bytearray, memoryview)):
         return BytesInput(source)
     if isinstance(source, (str, os.PathLike)):

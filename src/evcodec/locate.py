@@ -22,7 +22,7 @@ from .framing import (
     parse_head,
 )
 from .index import Index, unpack_index
-from .inputs import BytesInput, FileInput
+from .inputs import SeekableInput
 from .limits import DEFAULT_BLOCK_BYTES
 from .scan import StreamRecord, StreamScanner
 from .wire import END_PAYLOAD_BYTES, End, Header, unpack_end, unpack_entries, unpack_header
@@ -31,8 +31,6 @@ END_RECORD_BYTES = HEAD_BYTES + END_PAYLOAD_BYTES + TAIL_BYTES
 _ONLY_AT_AN_END = (RecordType.HEADER, RecordType.INDEX, RecordType.END)
 # A stream without an index that is no longer is read at once, and the blocks of the first one are kept.
 _SMALL_STREAM_BYTES = 2**16
-
-SeekableInput = BytesInput | FileInput
 
 
 class RecordPlace(NamedTuple):
@@ -194,12 +192,12 @@ class Locator:
         """Return name and dtype of all columns."""
         return dict.fromkeys(key for stream in self._streams for key in stream.contents.columns)
 
-    def block(self, place: RecordPlace) -> Block:
+    def block(self, place: RecordPlace, source: SeekableInput | None = None) -> Block:
         """Return the block at a place; raise an EvcodecError if it is none, or not what the index says."""
         known = self._blocks.get(place.position)
         if known is not None:
             return known
-        record = read_record(self._source, place)
+        record = read_record(self._source if source is None else source, place)
         block = Block(record.payload, f"byte {place.position}: block", self._max_block_bytes)
         if (block.events, block.t_min, block.t_max) != (place.events, place.t_min, place.t_max):
             raise CorruptDataError(
@@ -291,7 +289,7 @@ class Locator:
         index.is_numbered = without_others
         if not without_others:
             self._check_others(position, first.record_bytes, index, record)
-        if self._skip_damage:
+        if self._skip_damage and not self._source.is_far:
             self._check_heads(_Stream(position, Header(), index))
         return index
 

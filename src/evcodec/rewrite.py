@@ -11,9 +11,10 @@ from .batch import join_columns
 from .block import Block, group_of, may_share_block
 from .emitter import StreamEmitter
 from .framing import Record, RecordType
+from .inputs import SeekableInput
 from .levels import Level
 from .limits import MAX_BLOCK_BYTES
-from .locate import Locator, SeekableInput, read_record
+from .locate import Locator, read_record
 from .parallel import Crew
 
 
@@ -84,7 +85,7 @@ def rewrite(
 
     Parameters
     ----------
-    source : BytesInput or FileInput
+    source : SeekableInput
     write : callable
         Takes the bytes of whole records.
     level : Level

@@ -12,7 +12,7 @@ from .checking import Progress, Report, check_all
 from .emitter import StreamEmitter
 from .errors import CorruptDataError, InvalidArgumentError
 from .framing import RecordType
-from .inputs import BytesInput, FileInput, PipeInput, open_input
+from .inputs import PipeInput, SeekableInput, open_input
 from .levels import Level, level_of
 from .limits import DEFAULT_BLOCK_BYTES
 from .parallel import check_threads
@@ -25,7 +25,7 @@ __all__ = ["Report", "compact", "repair", "verify"]
 
 
 @contextmanager
-def _opened(source: Any) -> Iterator[BytesInput | FileInput | PipeInput]:
+def _opened(source: Any) -> Iterator[SeekableInput | PipeInput]:
     taken = open_input(source)
     try:
         yield taken
