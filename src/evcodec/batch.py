@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ._arrow import array_capsule, schema_capsule, stream_capsule
+from .arrow_fields import Origin, Plan, Values, make_plan
+from .arrow_input import arrow_columns
 from .errors import InvalidArgumentError
 from .limits import MAX_COLUMNS, MAX_NAME_BYTES
 from .schema import STANDARD_COLUMNS, common_dtype
@@ -224,6 +227,98 @@ class EventBatch:
             A name is neither a column of this batch nor a standard one.
         """
         return EventBatch._from_arrays({name: self[name] for name in names}, self._length)
+
+    # ---- Arrow ----
+
+    def __arrow_c_schema__(self) -> object:
+        """Return a capsule with the Arrow type of the batch: a struct of its columns, ``kind`` as a dictionary of names."""
+        return schema_capsule(self._arrow_plan(None).schema())
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """Return capsules with type and values of the batch as a struct array, for any Arrow library.
+
+        Parameters
+        ----------
+        requested_schema : capsule, optional
+            Types that are wanted; ``kind`` as uint8 instead of as names is what there is to choose.
+
+        Returns
+        -------
+        tuple of capsules
+            The values are those of the columns, not copied, if they stand side by side in memory, and live as long as
+            the consumer wants. Nothing is null.
+
+        Raises
+        ------
+        InvalidArgumentError
+            The name of a column has a NUL in it.
+        """
+        plan = self._arrow_plan(requested_schema)
+        return schema_capsule(plan.schema()), array_capsule(self._arrow_values(plan))
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a capsule with the batch as an Arrow stream of one record batch, as `__arrow_c_array__` has it."""
+        plan = self._arrow_plan(requested_schema)
+        return stream_capsule(plan.schema(), lambda: (self._arrow_values(plan),))
+
+    def _arrow_plan(self, requested_schema: object | None) -> Plan:
+        dtypes = {name: array.dtype for name, array in self._columns.items()}
+        return make_plan(dtypes, contexts=False).as_requested(requested_schema)
+
+    def _arrow_values(self, plan: Plan) -> Values:
+        return plan.values(self._columns, self._length, Origin())
+
+    @classmethod
+    def from_arrow(cls, data: Any, *, epoch_ns: int | None = None) -> EventBatch:
+        """Return Arrow data of any library as one batch: a table, a record batch, a data frame, a stream.
+
+        Parameters
+        ----------
+        data : object
+            With ``__arrow_c_stream__`` or ``__arrow_c_array__``. Columns are integers of 8 to 64 bits, or dictionaries of
+            them, without nulls. ``kind`` may also be names, as `EventBatch.__arrow_c_array__` writes them, ``context`` JSON
+            text with an ``index``, as `Reader.arrow` writes it, and ``t`` a timestamp of any unit.
+        epoch_ns : int, optional
+            What is taken from a timestamp to get ``t``: ns since 1970 when the session clock showed 0. By default what
+            is said beside the field, as `Reader.arrow` does; else 0.
+
+        Returns
+        -------
+        EventBatch
+            A single record batch is not copied: its integers stay in the memory of the library that made it.
+
+        Raises
+        ------
+        InvalidArgumentError
+            ``data`` is no Arrow data, or its producer fails; a column is of another type, has a null, or a value that
+            does not fit; the message names the column and what was found.
+        """
+        batches = list(cls.batches_from_arrow(data, epoch_ns=epoch_ns))
+        return batches[0] if len(batches) == 1 else cls.concat(batches)
+
+    @classmethod
+    def batches_from_arrow(cls, data: Any, *, epoch_ns: int | None = None) -> Iterator[EventBatch]:
+        """Yield Arrow data as batches, one for each record batch, so that a stream may be larger than memory.
+
+        Parameters
+        ----------
+        data, epoch_ns
+            As in `from_arrow`.
+
+        Yields
+        ------
+        EventBatch
+            At least one, so that columns are known.
+
+        Raises
+        ------
+        InvalidArgumentError
+            As in `from_arrow`; what is wrong with a record batch is met after those before it were given.
+        """
+        for arrays, length in arrow_columns(data, epoch_ns):
+            batch = cls(**arrays)
+            batch._length = length  # also without columns
+            yield batch
 
     def __repr__(self) -> str:
         columns = ", ".join(f"{name}: {array.dtype}" for name, array in self._columns.items())

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
+from .arrow_methods import ArrowMethods
 from .batch import EventBatch
 from .block import Block
 from .contents import FileContents, PipeContents, check_entries_size
@@ -22,7 +23,7 @@ from .framing import RecordType
 from .inputs import PipeInput, open_input
 from .limits import DEFAULT_BLOCK_BYTES, DEFAULT_READ_BYTES
 from .parallel import Crew, Job, check_threads
-from .select import Filter, Gatherer, check_bytes, decode_matching, known_dtypes, make_filter, shared_dtype
+from .select import Filter, Gatherer, check_bytes, decode_matching, known_dtypes, make_filter, shared_dtypes
 from .wire import Header
 
 _EntryT = TypeVar("_EntryT", bound=Entry)
@@ -42,7 +43,7 @@ class BlockInfo(NamedTuple):
     kinds: int
 
 
-class Reader:
+class Reader(ArrowMethods):
     """Reads the events and entries of one stream, or of several put end to end.
 
     Parameters
@@ -189,10 +190,10 @@ class Reader:
         InvalidArgumentError
             A column is uint64 in one block and signed in another.
         """
-        dtypes: dict[str, set[np.dtype]] = {}
-        for name, dtype in self._contents.summary().columns:
-            dtypes.setdefault(name, set()).add(dtype)
-        return {name: shared_dtype(name, found) for name, found in dtypes.items()}
+        return shared_dtypes(self._contents.summary().columns)
+
+    def _dtypes(self, chosen: Filter) -> dict[str, np.dtype]:
+        return shared_dtypes(self._contents.summary().columns, chosen)
 
     @property
     def blocks(self) -> list[BlockInfo]:

@@ -135,6 +135,24 @@ def unknown_columns(chosen: Filter, known: Collection[str]) -> list[str]:
     return [name for name in chosen.columns or () if name not in known and name not in STANDARD_COLUMNS]
 
 
+def shared_dtypes(
+    columns: Iterable[tuple[str, np.dtype]], chosen: Filter | None = None
+) -> dict[str, np.dtype]:
+    """Return one dtype for each column that was asked for; raise InvalidArgumentError for one that has none, or is nowhere."""
+    by_name: dict[str, set[np.dtype]] = {}
+    for name, dtype in columns:
+        by_name.setdefault(name, set()).add(dtype)
+    if chosen is None or chosen.columns is None:
+        return {name: shared_dtype(name, dtypes) for name, dtypes in by_name.items()}
+    if missing := unknown_columns(chosen, by_name):
+        known = sorted({*STANDARD_COLUMNS, *by_name})
+        raise InvalidArgumentError(f"columns: found {missing}, allowed: {', '.join(known)}")
+    return {
+        name: shared_dtype(name, by_name[name]) if name in by_name else STANDARD_COLUMNS[name].dtype
+        for name in chosen.columns
+    }
+
+
 def known_dtypes(chosen: Filter, columns: Collection[tuple[str, np.dtype]]) -> dict[str, np.dtype]:
     """Return the dtypes of the columns asked for, of those of the stream; raise InvalidArgumentError for one that is
     nowhere.

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from ..batch import EventBatch
 from ..errors import EvcodecError, InvalidArgumentError
+from ..plain import dumps
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, EventKind, kind_name
-from ..sinks.plain import dumps, entry_objects, stream_object
+from ..sinks.plain import entry_objects, stream_object
 from ..sinks.selection import column_dtypes
 from .files import is_pipe, streams
 from .options import Selection, damage_option, json_option, reading, selection_options

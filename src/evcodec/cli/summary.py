@@ -6,9 +6,10 @@ from collections import Counter
 from typing import Any
 
 from ..entries import Anchor
+from ..plain import plain
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, kind_name
-from ..sinks.plain import plain, reason_name
+from ..sinks.plain import reason_name
 from ..sinks.selection import column_dtypes
 from .report import problems_of
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ..errors import EvcodecError
-from ..sinks.plain import dumps
+from ..plain import dumps
 
 # Off a terminal there is no width to keep to, and a path cut short is of no use to a script.
 _WIDTH_OF_A_PIPE = 240

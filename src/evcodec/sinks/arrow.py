@@ -8,8 +8,9 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import InvalidArgumentError, MissingExtraError
+from ..plain import dumps, plain
 from ..reader import Reader
-from .plain import dumps, entry_objects, plain
+from .plain import entry_objects
 from .selection import Column, Selection, select
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import IO
 
+from ..plain import dumps
 from ..reader import Reader
-from .plain import dumps, entry_objects, stream_object
+from .plain import entry_objects, stream_object
 from .selection import Selection, select
 
 

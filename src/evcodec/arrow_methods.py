@@ -1,0 +1,122 @@
+"""The methods of a Reader that hand its events to Arrow libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .arrow import ArrowStream, Origin, Part, context_texts, make_stream
+from .batch import EventBatch
+from .entries import Anchor, Context
+from .errors import InvalidArgumentError
+from .select import Filter, as_int, make_filter
+
+
+class ArrowMethods:
+    """Makes Arrow streams of what the subclass reads."""
+
+    @property
+    def contexts(self) -> list[Context]:
+        """What context indices mean."""
+        raise NotImplementedError
+
+    def entries(self, *types: Any) -> Iterator[Any]:
+        """Yield entries."""
+        raise NotImplementedError
+
+    def batches(self, *arguments: Any, **keywords: Any) -> Iterator[EventBatch]:
+        """Yield events."""
+        raise NotImplementedError
+
+    def _dtypes(self, chosen: Filter) -> dict[str, np.dtype]:
+        """Return the dtypes of the columns that were asked for."""
+        raise NotImplementedError
+
+    def arrow(
+        self,
+        columns: Collection[str] | None = None,
+        kinds: Iterable[int] | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+        blocks: range | None = None,
+        *,
+        timestamps: bool = False,
+        epoch_ns: int | None = None,
+        dictionaries: bool = True,
+    ) -> ArrowStream:
+        """Return the events that match as a stream that Arrow libraries take: pyarrow, pandas, Polars, DuckDB, nanoarrow.
+
+        Parameters
+        ----------
+        columns, kinds, start, stop, blocks
+            As in `read`.
+        timestamps : bool
+            Give ``t`` as timestamp[ns, UTC] instead of int64: the epoch of the session is added.
+        epoch_ns : int, optional
+            Nanoseconds since 1970 when the session clock showed 0; by default what the first anchor of the stream says.
+        dictionaries : bool
+            Give ``kind`` as names, and ``context`` as JSON text of what its index means; else as integers.
+
+        Returns
+        -------
+        ArrowStream
+            It may be taken several times, as long as the Reader is open. Other columns are integers of their dtype,
+            and nothing is null. A dictionary has ``index``, ``type`` and ``value`` of each context that the
+            stream defines; where streams that were put end to end disagree, ``definitions`` instead.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument is outside of what is allowed; a column is in no block and not a standard one, is uint64 in one
+            block and signed in another, or has a NUL in its name; the source is a pipe, whose columns nobody knows
+            before its end; or timestamps are asked for and there is no anchor.
+        CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
+            At damage that must be read over for this. Later damage ends the stream with an error of the consumer's that
+            names it, unless it is skipped.
+        """
+        chosen = make_filter(columns, kinds, start, stop, blocks)
+        dtypes = self._dtypes(chosen)
+        stamped = timestamps and "t" in dtypes
+        epoch = self._epoch(epoch_ns) if stamped else None
+
+        @cache
+        def origin() -> Origin:
+            texts = context_texts(self.contexts if dictionaries and "context" in dtypes else ())
+            return Origin(epoch or 0, texts)
+
+        def parts() -> Iterator[Part]:
+            for batch in self.batches(tuple(dtypes), *chosen[1:]):
+                yield batch, origin()
+
+        return make_stream(
+            dtypes,
+            parts,
+            timestamps=stamped,
+            dictionaries=dictionaries,
+            epoch_ns=epoch,
+            with_timestamps=None
+            if stamped
+            else lambda: self.arrow(*chosen, timestamps=True, epoch_ns=epoch_ns, dictionaries=dictionaries),
+        )
+
+    def _epoch(self, given: int | None) -> int:
+        if given is not None:
+            return as_int("epoch_ns", given)
+        anchor = next(self.entries(Anchor), None)
+        if anchor is None:
+            raise InvalidArgumentError(
+                "timestamps: found no anchor in the stream, so nobody knows the time of day; allowed: "
+                "epoch_ns=, the ns since 1970 when its clock showed 0"
+            )
+        return int(anchor.wall_ns) - int(anchor.t)
+
+    def __arrow_c_schema__(self) -> object:
+        """Return a capsule with the Arrow schema of all columns; `arrow` has the choices and the errors."""
+        return self.arrow().__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a capsule with all events as an Arrow stream; `arrow` has the choices and the errors."""
+        return self.arrow().__arrow_c_stream__(requested_schema)
