@@ -28,7 +28,7 @@ LAYERS = (
     ("arrow_fields",),
     ("arrow_input",),
     ("batch",),
-    ("entries", "findings", "locks", "exits", "waiting"),
+    ("entries", "findings", "locks", "exits", "ticks", "waiting"),
     ("_codec", "_recorder", "inputs", "outputs", "parallel", "sample", "version"),
     ("checksums",),
     ("cpu", "framing", "compression", "messages", "retrying"),
