@@ -9,42 +9,48 @@ from typing import Any
 import numpy as np
 
 from ..batch import EventBatch
-from ..errors import EvcodecError, InvalidArgumentError, ReadLimitError
-from ..parallel import check_threads
+from ..errors import EvcodecError, InvalidArgumentError
+from ..limits import DEFAULT_READ_BYTES
 from ..reader import Reader
-from .files import FileProblem, StreamFile, check_unchanged, naming
-from .listing import plan
+from .files import FileProblem, StreamFile
+from .paths import is_url
+from .planning import FAR_THREADS
 from .problems import Problems
+from .ranges import far_crew
+from .reading import NEVER_SKIPPED, FileAccess, Wanted, batches_of
 from .splits import Split, plan_splits
-from .unify import chosen_dtypes, conform, unified
+from .unify import chosen_dtypes, gathered, unified
 from .where import Limits, Where, choose
 
 DEFAULT_SPLIT_BYTES = 32 * 2**20
 
 
 class Dataset:
-    """Many streams, read as one; made by `open_dataset`.
+    """Many streams, read as one. `open_dataset` makes it.
 
-    Files come in the order of their paths. Every batch has the columns and dtypes of the dataset.
+    Files come in the order of their paths, the events of each as they stand in it. Every batch has the columns that were
+    asked for, in the dtypes of the dataset. Events are not merged by time.
+
+    Notes
+    -----
+    A Dataset does not change, but for its list of problems. It may be used from several threads and after a fork, and may
+    be pickled, which takes what is known of the files along and opens none. Memory is a few hundred bytes for each file,
+    and what reading one file takes; one file is open at a time, some more on other machines.
     """
 
     def __init__(
         self,
         files: Iterable[StreamFile],
+        access: FileAccess,
         *,
-        on_error: str = "raise",
-        clock: str = "session",
-        threads: int = 1,
-        storage_options: Mapping[str, Any] | None = None,
+        wall: bool = False,
         problems: Iterable[FileProblem] = (),
         limits: Limits | None = None,
         columns: Mapping[str, np.dtype] | None = None,
     ) -> None:
         self._files = tuple(files)
-        self._on_error = on_error
-        self._wall = clock == "wall"
-        self._threads = check_threads(threads)
-        self._storage_options = dict(storage_options or {})
+        self._access = access
+        self._wall = wall
         self._problems = Problems(problems)
         self._limits = Limits() if limits is None else limits
         self._columns = unified(self._files) if columns is None else dict(columns)
@@ -58,8 +64,20 @@ class Dataset:
 
     @property
     def problems(self) -> list[FileProblem]:
-        """What was left out, with ``on_error="skip"``: by planning, and by all reading so far of this Dataset."""
+        """What was left out or skipped, with ``on_error="skip"``, by path and position: when the dataset was opened, and by
+        all reading so far, of this Dataset and in this process. The first 1,000 are kept.
+        """
         return self._problems.kept()
+
+    @property
+    def on_error(self) -> str:
+        """``"raise"`` or ``"skip"``."""
+        return self._access.on_error
+
+    @property
+    def clock(self) -> str:
+        """``"session"`` or ``"wall"``: what ``start`` and ``stop`` are on."""
+        return "wall" if self._wall else "session"
 
     @property
     def columns(self) -> dict[str, np.dtype]:
@@ -67,8 +85,13 @@ class Dataset:
         return dict(self._columns)
 
     @property
+    def partitions(self) -> list[str]:
+        """Names of the partitions that files have."""
+        return list(dict.fromkeys(key for file in self._files for key in file.partitions))
+
+    @property
     def kinds(self) -> dict[int, int]:
-        """Number of events by kind in the files, ascending."""
+        """Number of events by kind, ascending, as the ends of the files state it; a limit of time does not change it."""
         found: Counter[int] = Counter()
         for file in self._files:
             found.update(file.kinds)
@@ -77,30 +100,49 @@ class Dataset:
 
     @property
     def start(self) -> int | None:
-        """Smallest time of the files, on the clock of the dataset; None when there are no events."""
+        """Smallest time of the files, in ns on the `clock` of the dataset; None when there is none. A limit of time does not
+        change it.
+        """
         return min(
-            (file.start + self._shift(file) for file in self._files if file.start is not None), default=None
+            (file.start + shift for file, shift in self._timed() if file.start is not None), default=None
         )
 
     @property
     def stop(self) -> int | None:
-        """Largest time of the files, on the clock of the dataset; None when there are no events."""
+        """Largest time of the files, in ns on the `clock` of the dataset; None when there is none. An event at this time is
+        inside a range only if the range stops later.
+        """
         return max(
-            (file.stop + self._shift(file) for file in self._files if file.stop is not None), default=None
+            (file.stop + shift for file, shift in self._timed() if file.stop is not None), default=None
         )
 
-    def _shift(self, file: StreamFile) -> int:
-        return file.epoch_ns or 0 if self._wall else 0
+    def _timed(self) -> Iterator[tuple[StreamFile, int]]:
+        """Yield the files that have a time on the clock of the dataset, and what is to be added to their ``t``."""
+        for file in self._files:
+            shift = file.epoch_ns if self._wall else 0
+            if shift is not None:
+                yield file, shift
 
     def __len__(self) -> int:
-        """Return the number of events."""
+        """Return the number of events, as the ends of the files state it.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A limit of time goes through a file, so that only reading tells.
+        """
+        for file, limits in self.reached():
+            if not limits.spans(file):
+                raise InvalidArgumentError(
+                    f"number of events: found a limit of time that goes through {file.path}, allowed: none; read it"
+                )
         return sum(self.kinds.values())
 
     def __bool__(self) -> bool:
         return bool(self._files)
 
     def __repr__(self) -> str:
-        return f"<Dataset of {len(self._files)} files>"
+        return f"<Dataset of {len(self._files)} files, {len(self._columns)} columns>"
 
     # ---- choosing ----
 
@@ -112,34 +154,73 @@ class Dataset:
         stop: Any = None,
         kinds: Iterable[int] | None = None,
     ) -> Dataset:
-        """Return a dataset of the files for which ``where`` holds, limited to these kinds and this time."""
+        """Return a dataset of the files that may hold what is asked for, limited to it; no file is opened.
+
+        Parameters
+        ----------
+        where : mapping or callable, optional
+            Names to the value that a file must have, or to a set or list of them. A name is a partition (compared as text,
+            None where it is missing), one of governance (``purpose``, ``notice_id``, ``retain_until_ns``, …), ``path``, or
+            a key of the metadata, the first of these that the file has. Or a function of a `StreamFile`.
+        start, stop : int or datetime, optional
+            Keep events with ``start <= t < stop``, in ns on the `clock` of the dataset; with ``clock="wall"`` also
+            datetimes that know their zone.
+        kinds : iterable of int, optional
+            Kinds to keep, 0 to 255.
+
+        Returns
+        -------
+        Dataset
+            Its columns are still those of all files, so that what is read of parts goes together.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument is outside of what is allowed; no file has a name of ``where``; or a file has no ANCHOR, which
+            ``start`` and ``stop`` need on the wall clock, and ``on_error`` is "raise".
+        """
         limits = self._limits.within(kinds, start, stop, self._wall)
         files = [file for file, _ in self._reached(choose(self._files, where), limits)]
         return Dataset(
             files,
-            on_error=self._on_error,
-            clock="wall" if self._wall else "session",
-            threads=self._threads,
-            storage_options=self._storage_options,
+            self._access,
+            wall=self._wall,
             problems=self._problems.kept(),
             limits=limits,
             columns=self._columns,
         )
 
+    def reached(
+        self, kinds: Iterable[int] | None = None, start: Any = None, stop: Any = None
+    ) -> Iterator[tuple[StreamFile, Limits]]:
+        """Yield the files that may hold events of these kinds and this time, with what is to be read of each.
+
+        Parameters
+        ----------
+        kinds, start, stop
+            As in `filter`, whose own limits count too.
+
+        Yields
+        ------
+        file : StreamFile
+        limits : (kinds, start, stop)
+            In the file's own ``t``, as `Reader.batches` takes them.
+        """
+        return self._reached(self._files, self._limits.within(kinds, start, stop, self._wall))
+
     def _reached(self, files: Iterable[StreamFile], limits: Limits) -> Iterator[tuple[StreamFile, Limits]]:
-        """Yield the files that may hold events within limits, with the limits in their own ``t``."""
         for file in files:
             try:
                 own = limits.in_t_of(file, self._wall)
             except InvalidArgumentError as error:
-                self._skip(file.path, error)
+                self._leave_out(file.path, error)
                 continue
             if own.may_match(file):
                 yield file, own
 
-    def _skip(self, path: str, error: Exception) -> None:
+    def _leave_out(self, path: str, error: Exception) -> None:
         """Raise an error, or list it as the reason for leaving a file out."""
-        if self._on_error == "raise":
+        if self.on_error == "raise" or isinstance(error, NEVER_SKIPPED):
             raise error
         self._problems.add(FileProblem(path, None, str(error)))
 
@@ -152,15 +233,27 @@ class Dataset:
         start: Any = None,
         stop: Any = None,
     ) -> EventBatch:
-        """Return all events that match, in memory."""
-        dtypes = chosen_dtypes(columns, self._columns)
-        batches = list(self.batches(columns, kinds, start, stop))
-        empty = EventBatch._from_arrays({name: np.zeros(0, dtype) for name, dtype in dtypes.items()}, 0)
-        return (
-            EventBatch.concat([empty, *batches])
-            if dtypes
-            else EventBatch._from_arrays({}, sum(map(len, batches)))
-        )
+        """Return all events that match, in memory.
+
+        Parameters
+        ----------
+        columns : collection of str, optional
+            Columns to decode; all by default. One that a file lacks reads as zeros there.
+        kinds, start, stop
+            As in `filter`.
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument is outside of what is allowed; or a column is in no file, and not a standard one.
+        CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
+            A file is damaged, or not what it was when the dataset was opened, and ``on_error`` is "raise"; or the events
+            would take more than 8 GiB.
+        OSError
+            A file cannot be read, and ``on_error`` is "raise".
+        """
+        wanted = Wanted(chosen_dtypes(columns, self._columns), columns is None)
+        return gathered(self.batches(columns, kinds, start, stop), wanted.dtypes, DEFAULT_READ_BYTES)
 
     def batches(
         self,
@@ -169,7 +262,13 @@ class Dataset:
         start: Any = None,
         stop: Any = None,
     ) -> Iterator[EventBatch]:
-        """Yield the events that match, a batch for each block that has any, file by file."""
+        """Yield the events that match, a batch for each block that has any, file by file.
+
+        Parameters
+        ----------
+        columns, kinds, start, stop
+            As in `read`, and so are errors; damage is met after the batches before it were given.
+        """
         return (batch for _, batch in self.located(columns, kinds, start, stop))
 
     def located(
@@ -179,58 +278,40 @@ class Dataset:
         start: Any = None,
         stop: Any = None,
     ) -> Iterator[tuple[StreamFile, EventBatch]]:
-        """Yield each batch with the file that it is from."""
-        limits = self._limits.within(kinds, start, stop, self._wall)
-        dtypes = chosen_dtypes(columns, self._columns)
-        return (
-            (file, batch)
-            for file, own in self._reached(self._files, limits)
-            for batch in self._read(file, dtypes, columns is None, own, None)
-        )
+        """Yield each batch of `batches` with the file that it is from."""
+        wanted = Wanted(chosen_dtypes(columns, self._columns), columns is None)
+        return self._located(wanted, self.reached(kinds, start, stop))
 
-    def _read(
-        self,
-        file: StreamFile,
-        dtypes: Mapping[str, np.dtype],
-        every: bool,
-        limits: Limits,
-        blocks: range | None,
-    ) -> Iterator[EventBatch]:
-        """Yield the batches of one file, within limits in its own ``t``."""
-        try:
-            reader = self.open(file)
-        except (EvcodecError, OSError) as error:
-            self._skip(file.path, error)
-            return
-        with reader:
-            names = None if every else [name for name in dtypes if name in file.columns]
-            batches = reader.batches(names, *limits, blocks=blocks)
-            while True:
+    def _located(
+        self, wanted: Wanted, reached: Iterable[tuple[StreamFile, Limits]], blocks: range | None = None
+    ) -> Iterator[tuple[StreamFile, EventBatch]]:
+        far = any(is_url(file.path) for file in self._files)
+        # Files of other machines are opened ahead: most of the time that a small one takes is waiting.
+        with far_crew(FAR_THREADS if far and blocks is None else 1) as crew:
+            for (file, limits), job in crew.in_order(
+                lambda found: self._access.open(*found, wall=self._wall), reached
+            ):
                 try:
-                    with naming(file.path):
-                        batch = next(batches, None)
-                        if batch is None:
-                            break
-                        batch = conform(batch, dtypes, file.path)
-                except ReadLimitError:
-                    raise
+                    reader = job.take()
                 except (EvcodecError, OSError) as error:
-                    self._skip(file.path, error)
-                    break
-                yield batch
-            for problem in reader.problems:
-                self._problems.add(FileProblem(file.path, *problem))
+                    self._leave_out(file.path, error)
+                    continue
+                for batch in batches_of(
+                    reader, file, wanted, limits, blocks, self._leave_out, self._problems.add
+                ):
+                    yield file, batch
 
     def open(self, file: StreamFile) -> Reader:
-        """Return a Reader of a file, which its caller closes."""
-        with naming(file.path):
-            reader = Reader(file.path, on_error=self._on_error, threads=self._threads)
-            try:
-                check_unchanged(file, reader)
-            except BaseException:
-                reader.close()
-                raise
-            return reader
+        """Return a Reader of a file of the dataset, which its caller closes; by range requests where it is on another machine.
+
+        Raises
+        ------
+        CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
+            The file is damaged, or not what it was when the dataset was opened; whatever ``on_error`` says.
+        OSError
+            It cannot be read.
+        """
+        return self._access.open(file)
 
     # ---- dividing the work ----
 
@@ -241,9 +322,16 @@ class Dataset:
         start: Any = None,
         stop: Any = None,
     ) -> list[Split]:
-        """Return runs of blocks that together are all of what matches, in order; no file is opened."""
-        limits = self._limits.within(kinds, start, stop, self._wall)
-        return list(plan_splits(self._reached(self._files, limits), max_bytes))
+        """Return runs of blocks that together are all of what matches, in order; no file is opened.
+
+        Parameters
+        ----------
+        max_bytes : int
+            About how many bytes of a file a split may be; it is one block at least.
+        kinds, start, stop
+            As in `filter`, for leaving out files; `read_split` takes them too.
+        """
+        return list(plan_splits(self.reached(kinds, start, stop), max_bytes))
 
     def read_split(
         self,
@@ -253,41 +341,17 @@ class Dataset:
         start: Any = None,
         stop: Any = None,
     ) -> Iterator[EventBatch]:
-        """Yield the events of a split that match, a batch for each block that has any."""
-        limits = self._limits.within(kinds, start, stop, self._wall).in_t_of(split.file, self._wall)
-        dtypes = chosen_dtypes(columns, self._columns)
+        """Yield the events of a split that match, a batch for each block that has any.
+
+        Parameters
+        ----------
+        split : Split
+            Of this dataset, or of one that was filtered from the same; its file need not be among the files.
+        columns, kinds, start, stop
+            As in `batches`, and so are errors.
+        """
+        wanted = Wanted(chosen_dtypes(columns, self._columns), columns is None)
+        limits = self._limits.within(kinds, start, stop, self._wall)
+        reached = self._reached([split.file], limits)
         blocks = range(split.first_block, split.stop_block)
-        return self._read(split.file, dtypes, columns is None, limits, blocks)
-
-
-def open_dataset(
-    paths: Any,
-    *,
-    partitioning: str | None = "hive",
-    catalogue: Any = None,
-    storage_options: Mapping[str, Any] | None = None,
-    where: Where = None,
-    on_error: str = "raise",
-    clock: str = "session",
-    threads: int = 1,
-) -> Dataset:
-    """Open many streams as one."""
-    for name, value, allowed in (
-        ("partitioning", partitioning, ("hive", None)),
-        ("on_error", on_error, ("raise", "skip")),
-        ("clock", clock, ("session", "wall")),
-    ):
-        if value not in allowed:
-            raise InvalidArgumentError(f"{name}: found {value!r}, allowed: {', '.join(map(repr, allowed))}")
-    check_threads(threads)
-    problems: list[FileProblem] = []
-    files = plan(paths, partitioning == "hive", problems if on_error == "skip" else None)
-    dataset = Dataset(
-        files,
-        on_error=on_error,
-        clock=clock,
-        threads=threads,
-        storage_options=storage_options,
-        problems=problems,
-    )
-    return dataset if where is None else dataset.filter(where=where)
+        return (batch for _, batch in self._located(wanted, reached, blocks))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import messages
 from ..entries import Anchor
 from ..errors import CorruptDataError, EvcodecError
 from ..reader import Reader
 from .paths import Listed
+
+EMPTY_METADATA = messages.pack({}, "metadata")
 
 
 class FileProblem(NamedTuple):
@@ -54,10 +57,14 @@ class StreamFile:
         The smallest dtype that holds all values of the column.
     epoch_ns : int or None
         What is to be added to ``t`` to get ns since 1970, by the first ANCHOR of the file; None when it has none.
-    metadata, governance : mapping
-        As `Reader.metadata` and `Reader.governance`.
+    governance : mapping
+        As `Reader.governance`.
     partitions : mapping of str to str or None
         What the folders ``key=value`` of the path say.
+    packed_metadata : bytes
+        `metadata` in msgpack, which takes less memory.
+    ends : (int, int)
+        Bytes at the start and at the end of a remote file that say what it holds; 0 where nobody asked.
     """
 
     path: str
@@ -71,9 +78,22 @@ class StreamFile:
     kinds: Mapping[int, int] = field(hash=False)
     columns: Mapping[str, np.dtype] = field(hash=False)
     epoch_ns: int | None
-    metadata: Mapping[str, Any] = field(hash=False)
     governance: Mapping[str, Any] = field(hash=False)
     partitions: Mapping[str, str | None] = field(hash=False)
+    packed_metadata: bytes = field(default=EMPTY_METADATA, repr=False)
+    ends: tuple[int, int] = field(default=(0, 0), repr=False)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """As `Reader.metadata`; raises CorruptDataError if a catalogue held something else."""
+        if self.packed_metadata == EMPTY_METADATA:
+            return {}
+        found = messages.unpack(self.packed_metadata, f"{self.path}: metadata")
+        if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+            raise CorruptDataError(
+                f"{self.path}: metadata: found {type(found).__name__}, allowed: a map with string keys"
+            )
+        return found
 
     @property
     def purpose(self) -> str | None:
@@ -99,8 +119,15 @@ def naming(path: str) -> Iterator[None]:
         raise type(error)(f"{path}: {error}") from error
 
 
-def describe(listed: Listed, reader: Reader) -> StreamFile:
-    """Return what the open Reader of a listed file says of it."""
+def describe(
+    listed: Listed, reader: Reader, ends: Callable[[], tuple[int, int]], shared: dict[Any, Any]
+) -> StreamFile:
+    """Return what the open Reader of a listed file says of it.
+
+    ``ends`` is called when all that was needed has been read; ``shared`` has what many files have alike.
+    """
+    columns, governance = reader.columns, reader.governance
+    epoch = epoch_of(reader)
     return StreamFile(
         path=listed.path,
         size=listed.size,
@@ -111,11 +138,12 @@ def describe(listed: Listed, reader: Reader) -> StreamFile:
         start=reader.start,
         stop=reader.stop,
         kinds=reader.kinds,
-        columns=reader.columns,
-        epoch_ns=epoch_of(reader),
-        metadata=reader.metadata,
-        governance=reader.governance,
+        columns=shared.setdefault(tuple(columns.items()), columns),
+        epoch_ns=epoch,
+        governance=shared.setdefault(messages.pack(governance, "governance"), governance),
         partitions=listed.partitions,
+        packed_metadata=messages.pack(reader.metadata, "metadata"),
+        ends=ends(),
     )
 
 
@@ -128,7 +156,7 @@ def epoch_of(reader: Reader) -> int | None:
 def check_unchanged(file: StreamFile, reader: Reader) -> None:
     """Raise CorruptDataError if a file is not what the dataset was planned with."""
     found = (len(reader), len(reader.blocks), reader.start, reader.stop, reader.kinds, reader.columns)
-    planned = (file.events, file.blocks, file.start, file.stop, dict(file.kinds), dict(file.columns))
+    planned = (file.events, file.blocks, file.start, file.stop, file.kinds, file.columns)
     if found != planned or (reader.metadata, reader.governance) != (file.metadata, file.governance):
         raise CorruptDataError(
             f"{file.path}: found {found[0]} events in {found[1]} blocks that are not those that the dataset was planned "

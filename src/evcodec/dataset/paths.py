@@ -8,6 +8,7 @@ import stat
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fnmatch import translate
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -54,8 +55,11 @@ def as_paths(paths: Any) -> list[str]:
     return found
 
 
+@lru_cache(4096)
 def hive_partitions(folders: str) -> dict[str, str | None]:
     """Return what the parts ``key=value`` of a path to a folder say; None for a value that was missing.
+
+    Not to be changed: files of one folder share it.
 
     Raises
     ------
@@ -102,7 +106,14 @@ def _some(found: Iterable[tuple[str, os.stat_result]], path: str, hive: bool) ->
         count += 1
         yield _listed(name, status, hive)
     if not count:
-        raise InvalidArgumentError(f"{path}: found no file, allowed: a folder or a glob that holds some")
+        raise none_found(path)
+
+
+def none_found(path: str) -> InvalidArgumentError:
+    """Return the error for a folder or a glob without files."""
+    return InvalidArgumentError(
+        f"{path}: found no file, allowed: a folder that has some that end in {SUFFIX}, or a glob that fits some"
+    )
 
 
 def _listed(path: str, status: os.stat_result, hive: bool) -> Listed:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 
 from ..batch import EventBatch
-from ..errors import CorruptDataError, InvalidArgumentError
+from ..errors import CorruptDataError, InvalidArgumentError, ReadLimitError
 from ..schema import STANDARD_COLUMNS, common_dtype, in_column_order
 from .files import StreamFile
 
@@ -87,3 +87,23 @@ def conform(batch: EventBatch, dtypes: Mapping[str, np.dtype], path: str) -> Eve
         for name, dtype in dtypes.items()
     }
     return EventBatch._from_arrays(arrays, len(batch))
+
+
+def gathered(batches: Iterable[EventBatch], dtypes: Mapping[str, np.dtype], max_bytes: int) -> EventBatch:
+    """Return batches of these columns as one; raise ReadLimitError if they take more than ``max_bytes``."""
+    row_bytes = sum(dtype.itemsize for dtype in dtypes.values())
+    parts: list[EventBatch] = []
+    length = 0
+    for batch in batches:
+        length += len(batch)
+        if length * row_bytes > max_bytes:
+            raise ReadLimitError(
+                f"read: found at least {length} events of {row_bytes} bytes, allowed: {max_bytes} bytes in all; "
+                "batches() gives them block by block"
+            )
+        parts.append(batch)
+    arrays = {
+        name: np.concatenate([np.zeros(0, dtype), *(part.columns[name] for part in parts)])
+        for name, dtype in dtypes.items()
+    }
+    return EventBatch._from_arrays(arrays, length)

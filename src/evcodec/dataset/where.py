@@ -55,6 +55,21 @@ class Limits(NamedTuple):
             self.stop is None or file.start < self.stop
         )
 
+    def spans(self, file: StreamFile) -> bool:
+        """Tell whether limits in a file's own ``t`` leave all of its time."""
+        return (
+            file.start is None
+            or file.stop is None
+            or (
+                (self.start is None or self.start <= file.start)
+                and (self.stop is None or file.stop < self.stop)
+            )
+        )
+
+    def allow_all(self, file: StreamFile) -> bool:
+        """Tell whether all events of a file are within limits in its own ``t``."""
+        return self.spans(file) and (self.kinds is None or self.kinds.issuperset(file.kinds))
+
     def in_t_of(self, file: StreamFile, wall: bool) -> Limits:
         """Return the limits with times in a file's ``t``; raise InvalidArgumentError if it does not tell the wall clock."""
         if not wall or not self.is_timed:
@@ -93,8 +108,27 @@ def as_time(name: str, value: Any, wall: bool) -> int | None:
     return as_int(name, value)
 
 
-def choose(files: Collection[StreamFile], where: Where) -> list[StreamFile]:
+_GOVERNED = ("purpose", "policy_digest", "notice_id", "retain_until_ns", "recipient_key_ids")
+
+
+def partitions_allow(partitions: Mapping[str, str | None], where: Where) -> bool:
+    """Tell whether a file of these partitions may be one for which ``where`` holds."""
+    if not isinstance(where, Mapping):
+        return True
+    return all(
+        _is_among(partitions[key], _allowed(value)) for key, value in where.items() if key in partitions
+    )
+
+
+def choose(files: Collection[StreamFile], where: Where, keys: Collection[str] = ()) -> list[StreamFile]:
     """Return the files for which ``where`` holds.
+
+    Parameters
+    ----------
+    files : collection of StreamFile
+    where : mapping or callable, optional
+    keys : collection of str
+        Names that it may have beside those of the files.
 
     Raises
     ------
@@ -109,22 +143,17 @@ def choose(files: Collection[StreamFile], where: Where) -> list[StreamFile]:
         raise InvalidArgumentError(
             f"where: found {type(where).__name__}, allowed: a mapping of names to values, or a function of a file"
         )
+    for key in where:
+        if key in ("path", *_GOVERNED, *keys) or not files:
+            continue
+        if not any(key in file.partitions or key in file.metadata for file in files):
+            known = dict.fromkeys(keys)
+            for file in list(files)[:1_000]:
+                known.update(dict.fromkeys((*file.partitions, *file.metadata)))
+            shown = ", ".join([*list(known)[:20], *_GOVERNED, "path"])
+            raise InvalidArgumentError(f"where: found {key!r}, which no file has, allowed: {shown}")
     tests = [(key, _allowed(value)) for key, value in where.items()]
-    for key, _ in tests:
-        if key not in ("path", *_GOVERNED) and not any(_has(file, key) for file in files):
-            known = dict.fromkeys(name for file in files for name in (*file.partitions, *file.metadata))
-            shown = ", ".join(map(str, list(known)[:20]))
-            raise InvalidArgumentError(
-                f"where: found {key!r}, which no file has, allowed: {shown or 'nothing'}, {', '.join(_GOVERNED)}, path"
-            )
     return [file for file in files if all(_holds(file, key, allowed) for key, allowed in tests)]
-
-
-_GOVERNED = ("purpose", "policy_digest", "notice_id", "retain_until_ns", "recipient_key_ids")
-
-
-def _has(file: StreamFile, key: str) -> bool:
-    return key in file.partitions or key in file.metadata
 
 
 def _allowed(value: Any) -> list[Any]:
@@ -133,11 +162,14 @@ def _allowed(value: Any) -> list[Any]:
     return [value]
 
 
+def _is_among(partition: str | None, allowed: list[Any]) -> bool:
+    # Folders have no types: user=7 is what both 7 and "7" ask for.
+    return any(partition is None if value is None else partition == str(value) for value in allowed)
+
+
 def _holds(file: StreamFile, key: str, allowed: list[Any]) -> bool:
     if key in file.partitions:
-        # Folders have no types: user=7 is what both 7 and "7" ask for.
-        texts = [None if value is None else str(value) for value in allowed]
-        return file.partitions[key] in texts
+        return _is_among(file.partitions[key], allowed)
     if key == "path":
         return file.path in allowed
     found = file.governance.get(key) if key in _GOVERNED else file.metadata.get(key)

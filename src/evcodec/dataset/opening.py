@@ -1,0 +1,106 @@
+"""open_dataset: from paths to a Dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidArgumentError
+from ..parallel import check_threads
+from .dataset import Dataset
+from .paths import is_url
+from .planning import Planner, Progress
+from .reading import FileAccess
+from .stores import Stores
+from .where import Where
+
+
+def open_dataset(
+    paths: Any,
+    *,
+    partitioning: str | None = "hive",
+    catalogue: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    where: Where = None,
+    on_error: str = "raise",
+    clock: str = "session",
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Open many streams as one.
+
+    The ends of each file are read, not its events; with a catalogue, only those of files that are not in it.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Each a file, a folder (all ``*.evc`` below it), a glob (``*``, ``?``, ``[…]``, ``**`` for any folders), or a URL
+        of these that fsspec knows (``s3://bucket/folder``). Hidden files and folders, whose names begin with a dot, are
+        not in folders and globs. A file that several of them name is there once, and so is a folder to which several
+        links lead.
+    partitioning : {"hive", None}
+        Whether folders ``key=value`` of a path as it was given, and below it, are partitions of the file.
+    catalogue : path or URL, optional
+        A Parquet file that keeps what the ends of the files say, keyed by path, size and time of change or tag. It is
+        made when it is not there, and written anew, in one step, when a file was added, changed or is gone. One for
+        each list of paths.
+    storage_options : mapping, optional
+        For fsspec's file system, such as ``{"key": …, "secret": …}``.
+    where : mapping or callable, optional
+        As in `Dataset.filter`. Files whose partitions do not fit are not opened.
+    on_error : {"raise", "skip"}
+        What to do with a file that cannot be opened, or is damaged: raise an error that names it; or leave it out, or go
+        on behind the damage, and list it in `Dataset.problems`.
+    clock : {"session", "wall"}
+        What ``start`` and ``stop`` are on: each file's own ``t``; or the wall clock, in ns since 1970, which each file's
+        first ANCHOR relates to its ``t``.
+    threads : int
+        Threads that open files, and that decode blocks of a file, beside the caller's own. Files of URLs are opened by 16
+        at least.
+    progress : callable, optional
+        Called with the number of files that were opened, and of those that must be.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InvalidArgumentError
+        An argument is outside of what is allowed; a folder or a glob holds no file; a file is a pipe; schemas of files
+        cannot be unified; a partition has the name of a column.
+    TruncatedDataError, CorruptDataError, UnsupportedVersionError, LimitExceededError
+        A file is not a stream, or its end is damaged, and ``on_error`` is "raise"; or the catalogue is damaged.
+    OSError
+        A file or a folder cannot be read, and ``on_error`` is "raise"; or the catalogue cannot be read or written.
+    MissingExtraError
+        A URL needs fsspec, or a catalogue needs pyarrow.
+    """
+    for name, value, allowed in (
+        ("partitioning", partitioning, ("hive", None)),
+        ("on_error", on_error, ("raise", "skip")),
+        ("clock", clock, ("session", "wall")),
+    ):
+        if value not in allowed:
+            raise InvalidArgumentError(f"{name}: found {value!r}, allowed: {', '.join(map(repr, allowed))}")
+    stores = Stores(storage_options)
+    skip = on_error == "skip"
+    planner = Planner(
+        stores,
+        hive=partitioning == "hive",
+        skip=skip,
+        threads=check_threads(threads),
+        progress=progress,
+    )
+    plan = planner.plan(paths, where, None if catalogue is None else _location(catalogue))
+    return Dataset(
+        plan.files, FileAccess(stores, on_error, threads), wall=clock == "wall", problems=plan.problems
+    )
+
+
+def _location(catalogue: Any) -> str:
+    if not isinstance(catalogue, (str, os.PathLike)) or not isinstance(os.fspath(catalogue), str):
+        raise InvalidArgumentError(f"catalogue: found {type(catalogue).__name__}, allowed: a path or a URL")
+    text = os.fspath(catalogue)
+    return text if is_url(text) else os.path.abspath(text)

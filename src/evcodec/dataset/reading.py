@@ -1,0 +1,110 @@
+"""Reading one file of a dataset: checked against what was planned, in the dataset's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ..batch import EventBatch
+from ..errors import CorruptDataError, EvcodecError, MissingExtraError, ReadLimitError
+from ..reader import Reader
+from .files import FileProblem, StreamFile, check_unchanged, epoch_of, naming
+from .stores import Stores
+from .unify import conform
+from .where import Limits
+
+# A file that is no larger is one request, where all of it is wanted.
+_WHOLE_BYTES = 2**20
+# What is wrong with the caller or with the installation, and so with every file.
+NEVER_SKIPPED = (MissingExtraError, ReadLimitError)
+
+
+class Wanted(NamedTuple):
+    """Columns of a dataset that were asked for, with their dtypes; ``every`` when none was named."""
+
+    dtypes: Mapping[str, np.dtype]
+    every: bool
+
+    def of(self, file: StreamFile) -> Collection[str] | None:
+        """Return what to ask a Reader of this file for."""
+        return None if self.every else [name for name in self.dtypes if name in file.columns]
+
+
+class FileAccess(NamedTuple):
+    """How the files of a dataset are opened."""
+
+    stores: Stores
+    on_error: str
+    threads: int
+
+    def open(self, file: StreamFile, limits: Limits | None = None, wall: bool = False) -> Reader:
+        """Return a Reader of a file that is what it was when the dataset was planned.
+
+        Parameters
+        ----------
+        file : StreamFile
+        limits : Limits, optional
+            What of it will be read, in its own ``t``.
+        wall : bool
+            Whether they come from times of the wall clock, by the file's epoch.
+        """
+        whole = limits is not None and file.size <= _WHOLE_BYTES and limits.allow_all(file)
+        with naming(file.path):
+            source = self.stores.source(file.path, file.size, file.ends, whole)
+            reader = Reader(source, on_error=self.on_error, threads=self.threads)
+            try:
+                # Where damage was met, and went on behind, nothing is as it was.
+                if not reader.problem_count:
+                    check_unchanged(file, reader)
+                if wall and limits is not None and limits.is_timed and epoch_of(reader) != file.epoch_ns:
+                    raise CorruptDataError("epoch: found another than the dataset was planned with")
+            except BaseException:
+                reader.close()
+                raise
+            return reader
+
+
+def batches_of(
+    reader: Reader,
+    file: StreamFile,
+    wanted: Wanted,
+    limits: Limits,
+    blocks: range | None,
+    leave_out: Callable[[str, Exception], None],
+    report: Callable[[FileProblem], None],
+) -> Iterator[EventBatch]:
+    """Yield the batches of an open file, within limits in its own ``t``, and close it.
+
+    ``leave_out`` is told what ends it early, and raises or not; ``report`` is told what was skipped.
+    """
+    try:
+        batches = reader.batches(wanted.of(file), *limits, blocks=_blocks(reader, file, blocks))
+        while True:
+            try:
+                with naming(file.path):
+                    batch = next(batches, None)
+                    if batch is not None:
+                        batch = conform(batch, wanted.dtypes, file.path)
+            except NEVER_SKIPPED:
+                raise
+            except (EvcodecError, OSError) as error:
+                leave_out(file.path, error)
+                return
+            if batch is None:
+                return
+            yield batch
+    finally:
+        for problem in reader.problems:
+            report(FileProblem(file.path, *problem))
+        reader.close()
+
+
+def _blocks(reader: Reader, file: StreamFile, blocks: range | None) -> range | None:
+    """Return the blocks to read of a run that was planned; where damage left others, all runs together are all of them."""
+    there = 0 if blocks is None else len(reader.blocks)
+    if blocks is None or there == file.blocks:
+        return blocks
+    stop = there if blocks.stop >= file.blocks else min(blocks.stop, there)
+    return range(min(blocks.start, stop), stop)
