@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
+from ..arrow import ArrowStream
 from ..batch import EventBatch
 from ..errors import EvcodecError, InvalidArgumentError
 from ..limits import DEFAULT_READ_BYTES
 from ..reader import Reader
+from .described import Described
 from .files import FileProblem, StreamFile
 from .paths import is_url
 from .planning import FAR_THREADS
-from .problems import Problems
 from .ranges import far_crew
-from .reading import NEVER_SKIPPED, FileAccess, Wanted, batches_of
+from .reading import NEVER_SKIPPED, Wanted, batches_of
 from .splits import Split, plan_splits
-from .unify import chosen_dtypes, gathered, unified
+from .streams import dataset_stream
+from .unify import chosen_dtypes, gathered
 from .where import Limits, Where, choose
 
 DEFAULT_SPLIT_BYTES = 32 * 2**20
 
 
-class Dataset:
+class Dataset(Described):
     """Many streams, read as one. `open_dataset` makes it.
 
     Files come in the order of their paths, the events of each as they stand in it. Every batch has the columns that were
@@ -37,112 +36,6 @@ class Dataset:
     be pickled, which takes what is known of the files along and opens none. Memory is a few hundred bytes for each file,
     and what reading one file takes; one file is open at a time, some more on other machines.
     """
-
-    def __init__(
-        self,
-        files: Iterable[StreamFile],
-        access: FileAccess,
-        *,
-        wall: bool = False,
-        problems: Iterable[FileProblem] = (),
-        limits: Limits | None = None,
-        columns: Mapping[str, np.dtype] | None = None,
-    ) -> None:
-        self._files = tuple(files)
-        self._access = access
-        self._wall = wall
-        self._problems = Problems(problems)
-        self._limits = Limits() if limits is None else limits
-        self._columns = unified(self._files) if columns is None else dict(columns)
-
-    # ---- what it is ----
-
-    @property
-    def files(self) -> tuple[StreamFile, ...]:
-        """The files, in the order of their paths."""
-        return self._files
-
-    @property
-    def problems(self) -> list[FileProblem]:
-        """What was left out or skipped, with ``on_error="skip"``, by path and position: when the dataset was opened, and by
-        all reading so far, of this Dataset and in this process. The first 1,000 are kept.
-        """
-        return self._problems.kept()
-
-    @property
-    def on_error(self) -> str:
-        """``"raise"`` or ``"skip"``."""
-        return self._access.on_error
-
-    @property
-    def clock(self) -> str:
-        """``"session"`` or ``"wall"``: what ``start`` and ``stop`` are on."""
-        return "wall" if self._wall else "session"
-
-    @property
-    def columns(self) -> dict[str, np.dtype]:
-        """Dtype of each column, the smallest that holds all values of all files."""
-        return dict(self._columns)
-
-    @property
-    def partitions(self) -> list[str]:
-        """Names of the partitions that files have."""
-        return list(dict.fromkeys(key for file in self._files for key in file.partitions))
-
-    @property
-    def kinds(self) -> dict[int, int]:
-        """Number of events by kind, ascending, as the ends of the files state it; a limit of time does not change it."""
-        found: Counter[int] = Counter()
-        for file in self._files:
-            found.update(file.kinds)
-        allowed = self._limits.kinds
-        return {kind: found[kind] for kind in sorted(found) if allowed is None or kind in allowed}
-
-    @property
-    def start(self) -> int | None:
-        """Smallest time of the files, in ns on the `clock` of the dataset; None when there is none. A limit of time does not
-        change it.
-        """
-        return min(
-            (file.start + shift for file, shift in self._timed() if file.start is not None), default=None
-        )
-
-    @property
-    def stop(self) -> int | None:
-        """Largest time of the files, in ns on the `clock` of the dataset; None when there is none. An event at this time is
-        inside a range only if the range stops later.
-        """
-        return max(
-            (file.stop + shift for file, shift in self._timed() if file.stop is not None), default=None
-        )
-
-    def _timed(self) -> Iterator[tuple[StreamFile, int]]:
-        """Yield the files that have a time on the clock of the dataset, and what is to be added to their ``t``."""
-        for file in self._files:
-            shift = file.epoch_ns if self._wall else 0
-            if shift is not None:
-                yield file, shift
-
-    def __len__(self) -> int:
-        """Return the number of events, as the ends of the files state it.
-
-        Raises
-        ------
-        InvalidArgumentError
-            A limit of time goes through a file, so that only reading tells.
-        """
-        for file, limits in self.reached():
-            if not limits.spans(file):
-                raise InvalidArgumentError(
-                    f"number of events: found a limit of time that goes through {file.path}, allowed: none; read it"
-                )
-        return sum(self.kinds.values())
-
-    def __bool__(self) -> bool:
-        return bool(self._files)
-
-    def __repr__(self) -> str:
-        return f"<Dataset of {len(self._files)} files, {len(self._columns)} columns>"
 
     # ---- choosing ----
 
@@ -285,6 +178,14 @@ class Dataset:
     def _located(
         self, wanted: Wanted, reached: Iterable[tuple[StreamFile, Limits]], blocks: range | None = None
     ) -> Iterator[tuple[StreamFile, EventBatch]]:
+        for file, _, batches in self._opened(wanted, reached, blocks):
+            for batch in batches:
+                yield file, batch
+
+    def _opened(
+        self, wanted: Wanted, reached: Iterable[tuple[StreamFile, Limits]], blocks: range | None = None
+    ) -> Iterator[tuple[StreamFile, Reader, Iterator[EventBatch]]]:
+        """Yield each file with its Reader and the batches that match; it is closed when the next is taken."""
         far = any(is_url(file.path) for file in self._files)
         # Files of other machines are opened ahead: most of the time that a small one takes is waiting.
         with far_crew(FAR_THREADS if far and blocks is None else 1) as crew:
@@ -296,10 +197,12 @@ class Dataset:
                 except (EvcodecError, OSError) as error:
                     self._leave_out(file.path, error)
                     continue
-                for batch in batches_of(
-                    reader, file, wanted, limits, blocks, self._leave_out, self._problems.add
-                ):
-                    yield file, batch
+                with reader:
+                    yield (
+                        file,
+                        reader,
+                        batches_of(reader, file, wanted, limits, blocks, self._leave_out, self._problems.add),
+                    )
 
     def open(self, file: StreamFile) -> Reader:
         """Return a Reader of a file of the dataset, which its caller closes; by range requests where it is on another machine.
@@ -312,6 +215,83 @@ class Dataset:
             It cannot be read.
         """
         return self._access.open(file)
+
+    # ---- to Arrow ----
+
+    def arrow(
+        self,
+        columns: Collection[str] | None = None,
+        kinds: Iterable[int] | None = None,
+        start: Any = None,
+        stop: Any = None,
+        *,
+        partitions: bool = True,
+        path: str | None = None,
+        timestamps: bool = False,
+        epoch_ns: int | None = None,
+        dictionaries: bool = True,
+    ) -> ArrowStream:
+        """Return the events that match as a stream that Arrow libraries take: pyarrow, pandas, Polars, DuckDB, nanoarrow.
+
+        Parameters
+        ----------
+        columns, kinds, start, stop
+            As in `read`.
+        partitions : bool
+            Give partitions as columns of text behind the others; ``__HIVE_DEFAULT_PARTITION__`` where a file has none.
+        path : str, optional
+            Name of one more column of text, for the path of the file.
+        timestamps : bool
+            Give ``t`` as timestamp[ns, UTC] instead of int64: the epoch of each file is added.
+        epoch_ns : int, optional
+            For files without an ANCHOR: nanoseconds since 1970 when the session clock showed 0.
+        dictionaries : bool
+            Give ``kind`` as names, ``context`` as JSON text of what its index means, partitions and the path as
+            dictionaries; else as integers and plain text.
+
+        Returns
+        -------
+        ArrowStream
+            It may be taken several times; each reads the files anew.
+
+        Raises
+        ------
+        InvalidArgumentError
+            As in `read`; or two columns have one name. Timestamps of a file without an anchor, and damage, end the stream
+            with an error of the consumer's that names the file, unless ``on_error`` is "skip".
+        """
+        wanted = Wanted(chosen_dtypes(columns, self._columns), columns is None)
+        limits = self._limits.within(kinds, start, stop, self._wall)
+        return dataset_stream(
+            wanted.dtypes,
+            lambda: self._opened(wanted, self._reached(self._files, limits)),
+            self._files,
+            self._leave_out,
+            partitions=self.partitions if partitions else [],
+            path=path,
+            timestamps=timestamps,
+            epoch_ns=epoch_ns,
+            dictionaries=dictionaries,
+            with_timestamps=lambda: self.arrow(
+                columns,
+                kinds,
+                start,
+                stop,
+                partitions=partitions,
+                path=path,
+                timestamps=True,
+                epoch_ns=epoch_ns,
+                dictionaries=dictionaries,
+            ),
+        )
+
+    def __arrow_c_schema__(self) -> object:
+        """Return a capsule with the Arrow schema of all columns and partitions; `arrow` has the choices and the errors."""
+        return self.arrow().__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a capsule with all events as an Arrow stream; `arrow` has the choices and the errors."""
+        return self.arrow().__arrow_c_stream__(requested_schema)
 
     # ---- dividing the work ----
 

@@ -16,7 +16,7 @@ from ..errors import EvcodecError, InvalidArgumentError
 
 SUFFIX = ".evc"
 _MAGIC = re.compile(r"[*?\[]")
-_DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+DEFAULT_PARTITION = "__HIVEDEFAULT_PARTITION__"
 
 
 class Listed(NamedTuple):
@@ -76,7 +76,7 @@ def hive_partitions(folders: str) -> dict[str, str | None]:
         key, value = unquote(key), unquote(value)
         if key in found:
             raise InvalidArgumentError(f"{folders}: partition {key!r}: found twice, allowed: once")
-        found[key] = None if value == _DEFAULT_PARTITION else value
+        found[key] = None if value == DEFAULT_PARTITION else value
     return found
 
 

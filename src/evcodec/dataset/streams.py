@@ -1,0 +1,95 @@
+"""A dataset as an Arrow stream: its columns, then partitions and the path as columns of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..arrow import ArrowStream, Origin, Part, context_texts, make_stream
+from ..batch import EventBatch
+from ..errors import InvalidArgumentError
+from ..reader import Reader
+from ..select import as_int
+from .files import StreamFile
+from .paths import DEFAULT_PARTITION
+
+Opened = Iterable[tuple[StreamFile, Reader, Iterator[EventBatch]]]
+
+
+class Stamps:
+    """What is to be added to ``t`` of each file to have the wall clock.
+
+    Parameters
+    ----------
+    epoch_ns : int, optional
+        For files that do not say it.
+    """
+
+    def __init__(self, epoch_ns: int | None) -> None:
+        self._default = None if epoch_ns is None else as_int("epoch_ns", epoch_ns)
+
+    def of(self, file: StreamFile) -> int:
+        """Return it for a file; raise InvalidArgumentError if nobody knows."""
+        found = self._default if file.epoch_ns is None else file.epoch_ns
+        if found is None:
+            raise InvalidArgumentError(
+                f"{file.path}: timestamps: found no anchor, so nobody knows the time of day, allowed: at least one; or "
+                "epoch_ns=, the ns since 1970 when its clock showed 0"
+            )
+        return found
+
+
+def dataset_stream(
+    dtypes: Mapping[str, np.dtype],
+    opened: Callable[[], Opened],
+    files: Iterable[StreamFile],
+    leave_out: Callable[[str, Exception], None],
+    *,
+    partitions: list[str],
+    path: str | None,
+    timestamps: bool,
+    epoch_ns: int | None,
+    dictionaries: bool,
+    with_timestamps: Callable[[], ArrowStream] | None,
+) -> ArrowStream:
+    """Return the stream of what ``opened`` gives each time that it is called; ``files`` are those that it may open."""
+    if path is not None and path in partitions:
+        raise InvalidArgumentError(f"path: found {path!r}, which is a partition, allowed: a name of its own")
+    stamped = timestamps and "t" in dtypes
+    stamps = Stamps(epoch_ns)
+    known = (
+        {stamps.of(file) for file in files if file.epoch_ns is not None or epoch_ns is not None}
+        if stamped
+        else set()
+    )
+
+    def parts() -> Iterator[Part]:
+        for file, reader, batches in opened():
+            try:
+                epoch = stamps.of(file) if stamped else 0
+            except InvalidArgumentError as error:
+                leave_out(file.path, error)
+                continue
+            wanted = dictionaries and "context" in dtypes
+            texts = context_texts(reader.contexts if wanted else ())
+            origin = Origin(epoch, texts, _labels(file, partitions, path))
+            for batch in batches:
+                yield batch, origin
+
+    return make_stream(
+        dtypes,
+        parts,
+        labels=[*partitions, *([] if path is None else [path])],
+        timestamps=stamped,
+        dictionaries=dictionaries,
+        epoch_ns=known.pop() if len(known) == 1 else None,
+        with_timestamps=None if stamped else with_timestamps,
+    )
+
+
+def _labels(file: StreamFile, partitions: list[str], path: str | None) -> dict[str, Any]:
+    labels = {name: file.partitions.get(name) for name in partitions}
+    found = {name: DEFAULT_PARTITION if value is None else value for name, value in labels.items()}
+    return found if path is None else found | {path: file.path}
