@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,15 @@ def _write_anew(path: Path) -> None:
     path.unlink(missing_ok=True)
     _write(path)
     _write(path, mode="a")
+
+
+@pytest.fixture(autouse=True)
+def _only_what_is_made_here() -> Iterator[None]:
+    """Keep the collector from looking at all of the suite hundreds of times."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def _growth(action: Callable[[], Any], count: int) -> tuple[int, int, int]:
