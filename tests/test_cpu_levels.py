@@ -143,6 +143,15 @@ def test_moving_rows_by_kind_is_the_same(dtype):
             found, raw = at_each_level(gathered)
             assert found == len(expected)
             assert raw[: expected.nbytes] == expected.tobytes()
+
+            def found_rows(room, kinds=kinds, selected=selected):
+                rows = np.full(room + 1, -1, np.int64)
+                chosen = bytes(kind in selected for kind in range(256))
+                return rows[: _codec.find_kinds(kinds, chosen, rows)].tolist()
+
+            places = np.flatnonzero(np.isin(kinds, list(selected))).tolist()
+            for room in {len(places), len(places) + 1, len(places) // 2, 0}:
+                assert at_each_level(lambda room=room: found_rows(room)) == places[:room]
         data = evcodec.encode(EventBatch(kind=kinds, pressure=values))
         found = at_each_level(lambda data=data: evcodec.decode(data)["pressure"].tobytes())
         assert found == values.tobytes()

@@ -94,7 +94,7 @@ static const column COLUMNS[] = {
 };
 enum { COLUMN_COUNT = sizeof COLUMNS / sizeof COLUMNS[0] };
 
-static const char *const BY_KIND[] = {"count-kinds", "kinds-match", "kinds-with-values", "gather", "scatter-few", "scatter-most", "range"};
+static const char *const BY_KIND[] = {"count-kinds", "kinds-match", "kinds-with-values", "gather", "scatter-few", "scatter-most", "range", "find-kinds"};
 enum { BY_KIND_COUNT = sizeof BY_KIND / sizeof BY_KIND[0] };
 
 /* ---- what is measured ---- */
@@ -134,6 +134,7 @@ __attribute__((noinline)) void measured(work *job) {
     case 5: kernels->gather(job->values, 4, job->kinds, EVENTS, job->selected, job->out); break;
     case 6:
     case 7: status = kernels->scatter(job->values, job->stored, 4, job->kinds, EVENTS, job->selected, job->out, &job->error); break;
+    case 9: kernels->find_kinds(job->kinds, EVENTS, job->selected, job->out, EVENTS); break;
     default: kernels->range(job->values, EVENTS, &low, &high); break;
     }
     require(!status, "the kernel failed");

@@ -9,10 +9,10 @@ they were made and may be used from several threads at once.
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from evcodec._memory cimport Memory
 from evcodec.kernels cimport *
 
 from evcodec.errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
@@ -40,20 +40,6 @@ cdef class _View:
 
     def __dealloc__(self):
         PyBuffer_Release(&self.view)
-
-
-cdef class _Scratch:
-    """Memory that is freed with its last reference."""
-
-    cdef void *at
-
-    def __cinit__(self, size_t size):
-        self.at = PyMem_RawMalloc(size if size else 1)
-        if self.at == NULL:
-            raise MemoryError(f"evcodec: {size} bytes of scratch")
-
-    def __dealloc__(self):
-        PyMem_RawFree(self.at)
 
 
 # ---- kernels of a CPU level ----
@@ -158,6 +144,27 @@ def gather(values, kinds, selected, out):
     return found
 
 
+def find_kinds(kinds, bytes selected, rows):
+    """Set ``rows`` to the numbers of the rows whose kind is selected, ascending; return how many.
+
+    Parameters
+    ----------
+    kinds : contiguous uint8 buffer
+    selected : bytes of length 256
+        1 for each kind that is selected, else 0.
+    rows : contiguous writable int64 buffer
+        With room for one more than there may be; what there is no room for is left out.
+    """
+    cdef _View view = _View(kinds), to = _View(rows, True)
+    cdef const uint8_t *chosen = <const uint8_t *>PyBytes_AS_STRING(selected)
+    cdef size_t length = view.view.len, room = to.view.len // 8, found
+    if len(selected) != 256 or not room or to.view.itemsize != 8:
+        raise ValueError("selected has 256 bytes, and rows at least one int64")
+    with nogil:
+        found = ev_find_kinds(<const uint8_t *>view.view.buf, length, chosen, <int64_t *>to.view.buf, room - 1)
+    return found
+
+
 def time_range(t):
     """Return the smallest and the largest of at least one int64."""
     cdef _View view = _View(t)
@@ -199,7 +206,7 @@ cdef class SequenceEncoder:
     """
 
     cdef _View view, kind_view
-    cdef _Scratch scratch
+    cdef Memory scratch
     cdef bytes listed
     cdef ev_encoder encoder
     cdef ev_choice choices[EV_MAX_CHOICES]
@@ -215,7 +222,7 @@ cdef class SequenceEncoder:
         count = self.view.view.len // self.view.view.itemsize
         if not 1 <= count <= EV_MAX_EVENTS:
             raise ValueError(f"sequence: found {count} values, allowed: 1 to {EV_MAX_EVENTS}")
-        self.scratch = _Scratch(ev_encode_scratch(count, bits))
+        self.scratch = Memory(ev_encode_scratch(count, bits))
         self.listed = listed
         self.encoder.values, self.encoder.count = self.view.view.buf, <uint32_t>count
         self.encoder.bits, self.encoder.is_signed = <uint8_t>bits, signed
@@ -255,7 +262,7 @@ cdef class SequenceEncoder:
                 encoder.kinds += skipped
             encoder.count = most
         cdef size_t room = ev_encode_room(encoder.count, encoder.bits)
-        cdef _Scratch space = _Scratch(room + EV_DESCRIPTION_ROOM)
+        cdef Memory space = Memory(room + EV_DESCRIPTION_ROOM)
         output.description.at = <uint8_t *>space.at
         output.description.end = output.description.at + EV_DESCRIPTION_ROOM
         output.description.overflow = 0
@@ -375,7 +382,7 @@ cdef class Table:
 
     cdef _View view
     cdef BlockHead head
-    cdef _Scratch column_memory
+    cdef Memory column_memory
     cdef ev_column *column
     cdef ev_part part[255]
     cdef uint32_t column_count, part_count
@@ -402,7 +409,7 @@ cdef class Table:
         status = ev_read_column_count(&cursor, &self.column_count, &error)
         if status:
             fail(status, &error, where)
-        self.column_memory = _Scratch(self.column_count * sizeof(ev_column))
+        self.column_memory = Memory(self.column_count * sizeof(ev_column))
         self.column = <ev_column *>self.column_memory.at
         for i in range(self.column_count):
             status = ev_read_column(
@@ -441,6 +448,28 @@ cdef class Table:
         if column >= self.column_count:
             raise IndexError(f"column {column} of {self.column_count}")
         return [(streams[i].part, streams[i].length) for i in range(ev_column_streams(&self.column[column], streams))]
+
+    def parts_of(self, uint32_t column):
+        """Return the parts that a column has streams in, those without bytes left out."""
+        cdef const ev_stream *streams[EV_MAX_COLUMN_STREAMS]
+        cdef unsigned i
+        if column >= self.column_count:
+            raise IndexError(f"column {column} of {self.column_count}")
+        return {streams[i].part for i in range(ev_column_streams(&self.column[column], streams)) if streams[i].length}
+
+    def stores(self, uint32_t column, bytes selected):
+        """Tell whether rows of a selected kind are stored; ``selected`` has 1 for each such kind, of 256."""
+        cdef uint32_t i
+        if column >= self.column_count or len(selected) != 256:
+            raise IndexError(f"column {column} of {self.column_count}, {len(selected)} kinds")
+        cdef const uint8_t *chosen = <const uint8_t *>PyBytes_AS_STRING(selected)
+        cdef const uint8_t *mask = self.column[column].mask
+        if mask == NULL:
+            return True
+        for i in range(self.rows.kind_count):
+            if chosen[self.rows.kinds[i]] and mask[i // 8] >> (i % 8) & 1:
+                return True
+        return False
 
     def needs_kinds(self, uint32_t column):
         """Tell whether decoding a column takes the kinds of all rows."""
@@ -483,14 +512,14 @@ cdef class Table:
         cdef size_t size = ev_dtype_bits(chosen.dtype) // 8
         if <size_t>to.view.len != self.rows.rows * size or <size_t>to.view.itemsize != size:
             raise ValueError(f"column {column}: out has {to.view.len} bytes, needed: {self.rows.rows * size}")
-        if chosen.stored < self.rows.rows and not zeroed:
+        if not zeroed and (not chosen.stored or ev_is_sparse(chosen.stored, self.rows.rows)):
             with nogil:
                 memset(to.view.buf, 0, to.view.len)
         if not chosen.stored:
             return
         cdef const uint8_t *starts[255]
         self._find_parts(chosen, parts, starts)
-        cdef _Scratch scratch = _Scratch(ev_column_scratch(chosen, self.rows.rows))
+        cdef Memory scratch = Memory(ev_column_scratch(chosen, self.rows.rows))
         cdef _View kind_view
         cdef const uint8_t *row_kinds = NULL
         cdef ev_error error

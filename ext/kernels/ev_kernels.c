@@ -16,6 +16,7 @@ const ev_kernels ev_kernel_table = {
     .count_kinds = ev_count_kinds,
     .kinds_match = ev_kinds_match,
     .kinds_with_values = ev_kinds_with_values,
+    .find_kinds = ev_find_kinds,
     .gather = ev_gather,
     .scatter = ev_scatter,
     .range = ev_range,

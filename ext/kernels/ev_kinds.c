@@ -64,6 +64,18 @@ void ev_range(const int64_t *values, size_t count, int64_t *low, int64_t *high) 
     *high = most[0];
 }
 
+size_t ev_find_kinds(const uint8_t *kinds, size_t count, const uint8_t selected[256], int64_t *rows, size_t most) {
+    size_t i = 0, found = 0;
+#ifdef __AVX2__
+    i = ev_find_rows(kinds, count, selected, rows, most, &found);
+#endif
+    for (; i < count && found <= most; i++) { /* no branch depends on the kind */
+        rows[found] = (int64_t)i;
+        found += selected[kinds[i]];
+    }
+    return found < most ? found : most;
+}
+
 enum { MAX_SPARSE_KINDS = 8, GROUP = 64 };
 
 /* The selected kinds, when they are few; else 0. */

@@ -27,6 +27,16 @@ static inline uint32_t ev_rows_of(const ev_kind_set *set, const uint8_t *kinds) 
     return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(bits, bit), bit));
 }
 
+/* Set the numbers of selected rows, up to `most` of them, as long as there is room for those of a whole group. */
+static inline size_t ev_find_rows(const uint8_t *kinds, size_t count, const uint8_t selected[256], int64_t *rows, size_t most, size_t *found) {
+    const ev_kind_set set = ev_kind_set_of(selected);
+    size_t i = 0, at = 0;
+    for (; i + 32 <= count && most - at >= 32; i += 32)
+        for (uint32_t some = ev_rows_of(&set, kinds + i); some; some &= some - 1) rows[at++] = (int64_t)(i + (size_t)_mm_popcnt_u32((some & (0u - some)) - 1));
+    *found = at;
+    return i;
+}
+
 #if defined(__AVX512F__) && defined(__AVX512VL__)
 
 static inline __m256i ev_expand32(__m256i v, unsigned rows) { return _mm256_maskz_expand_epi32((__mmask8)rows, v); }

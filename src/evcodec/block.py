@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from ._codec import (
     kinds_match,
     time_range,
 )
+from .arrays import new_array, pays_zeroed
 from .errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
 from .limits import COLUMN_BYTES, DEFAULT_BLOCK_BYTES, HELD_ROW_BYTES, MAX_COLUMNS
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, in_column_order
@@ -78,19 +81,42 @@ def read_column_head(data: memoryview, at: int, where: str) -> tuple[str, np.dty
     return name, dtype, group, at
 
 
-def _decompress(table: Table, needed: Collection[int], where: str) -> list[bytes | None]:
-    """Return the needed parts, None for others and for those that are stored as they are."""
-    return [
-        compression.decompress(codec, table.part_bytes(part), raw, f"{where}, part {part}")
-        if codec != compression.STORED and part in needed
-        else None
-        for part, (codec, raw, _) in enumerate(table.parts)
-    ]
+class _Parts:
+    """Decompressed parts of a table, each there from the first column that needs it to the last.
 
+    Parameters
+    ----------
+    table : Table
+    needed : iterable of set of int
+        Parts that each column takes streams from.
+    where : str
 
-def _parts_of(table: Table, columns: Iterable[int]) -> set[int]:
-    """Return the parts that columns of a table have streams in."""
-    return {part for at in columns for part, length in table.streams_of(at) if length}
+    Attributes
+    ----------
+    raw : list of (bytes or None)
+        None for those that are stored as they are, too.
+    """
+
+    def __init__(self, table: Table, needed: Iterable[set[int]], where: str) -> None:
+        self._table = table
+        self._where = where
+        self._columns = Counter(chain.from_iterable(needed))
+        self.raw: list[bytes | None] = [None] * len(table.parts)
+
+    def begin(self, needed: set[int]) -> None:
+        """Decompress what the next column needs."""
+        for part in needed:
+            codec, raw, _ = self._table.parts[part]
+            if codec != compression.STORED and self.raw[part] is None:
+                data = self._table.part_bytes(part)
+                self.raw[part] = compression.decompress(codec, data, raw, f"{self._where}, part {part}")
+
+    def end(self, needed: set[int]) -> None:
+        """Let go of what no other column needs: the next part is then decompressed into the same memory."""
+        for part in needed:
+            self._columns[part] -= 1
+            if not self._columns[part]:
+                self.raw[part] = None
 
 
 class Block:
@@ -232,51 +258,88 @@ class Block:
         LimitExceededError
             The columns would take more than ``max_bytes``.
         """
+        arrays: dict[str, np.ndarray] = {}
+        for name, array in self._decoded(names, None, out or {}, zeroed):
+            arrays[name] = array
+        return {name: arrays[name] for name in names}
+
+    def decode_rows(
+        self, names: Collection[str], rows: np.ndarray, known: Columns, selected: bytes | None
+    ) -> dict[str, np.ndarray]:
+        """Decode some rows of the named columns.
+
+        Parameters
+        ----------
+        names : collection of str
+        rows : ndarray of int64
+            Numbers of the rows, ascending.
+        known : mapping of str to ndarray
+            Columns that have been decoded.
+        selected : bytes of length 256, optional
+            1 for each kind that the rows may have: columns that store no row of these are not decoded.
+
+        Raises
+        ------
+        CorruptDataError, LimitExceededError
+            As in `decode`.
+        """
+        arrays = {name: known[name][rows] for name in names if name in known}
+        wanted = []
+        for name in names:
+            number, at = self._places[name]
+            if selected is not None and not self._tables[number].stores(at, selected):
+                arrays[name] = np.zeros(len(rows), self.dtypes[name])
+            elif name not in arrays:
+                wanted.append(name)
+        # The array of a whole column is let go before the next is decoded, into the same memory.
+        for name, array in self._decoded(wanted, known.get("kind"), {}, ()):
+            arrays[name] = array.take(rows)
+            del array
+        return {name: arrays[name] for name in names}
+
+    def _decoded(
+        self, names: Collection[str], kinds: np.ndarray | None, out: Columns, zeroed: Collection[str]
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield name and array of each column, the kinds first: they place the rows of all others."""
         chosen: list[dict[str, int]] = [{} for _ in self._tables]
-        # The kinds place the rows of all other columns, so they come first.
         for name in ("kind", *names) if "kind" in names else names:
             number, at = self._places[name]
             chosen[number][name] = at
         parts = [
-            _parts_of(table, columns.values()) for table, columns in zip(self._tables, chosen, strict=True)
+            {name: table.parts_of(at) for name, at in columns.items()}
+            for table, columns in zip(self._tables, chosen, strict=True)
         ]
         needed = sum(self._row_bytes(name) for columns in chosen for name in columns) * self.events
-        needed += sum(
-            table.parts[part][1] for table, taken in zip(self._tables, parts, strict=True) for part in taken
-        )
+        for table, taken in zip(self._tables, parts, strict=True):
+            needed += sum(table.parts[part][1] for part in set().union(*taken.values()))
         if needed > self._max_bytes:
             raise LimitExceededError(
                 f"{self._where}: decoded columns and their parts: found {needed} bytes, allowed: {self._max_bytes}"
             )
-        arrays: dict[str, np.ndarray] = {}
         for table, columns, taken in zip(self._tables, chosen, parts, strict=True):
-            if columns:
-                self._decode_from(table, columns, taken, arrays, out or {}, zeroed)
-        return {name: arrays[name] for name in names}
+            opened = _Parts(table, taken.values(), self._where)
+            for name, at in columns.items():
+                array = out.get(name)
+                clear = name in zeroed
+                if array is None:
+                    clear = table.columns[at][4] != self.events and pays_zeroed(
+                        self.events, self.dtypes[name]
+                    )
+                    array = new_array(self.events, self.dtypes[name], zeroed=clear)
+                if kinds is None and name != "kind" and table.needs_kinds(at):
+                    kinds = self._kinds()
+                opened.begin(taken[name])
+                table.decode(at, opened.raw, kinds, array, clear)
+                opened.end(taken[name])
+                if name in ("kind", "t"):
+                    self._check(name, array)
+                if name == "kind":
+                    kinds = array
+                yield name, array
 
-    def _decode_from(
-        self,
-        table: Table,
-        columns: dict[str, int],
-        needed: set[int],
-        arrays: dict[str, np.ndarray],
-        out: Columns,
-        zeroed: Collection[str],
-    ) -> None:
-        parts = _decompress(table, needed, self._where)
-        for name, at in columns.items():
-            if name != "kind" and "kind" not in arrays and table.needs_kinds(at):
-                known = "kind" in self.dtypes  # else all events are of kind 0
-                arrays["kind"] = self.decode(("kind",))["kind"] if known else np.zeros(self.events, np.uint8)
-            array = out.get(name)
-            clear = name in zeroed
-            if array is None:
-                clear = table.columns[at][4] != self.events
-                array = (np.zeros if clear else np.empty)(self.events, self.dtypes[name])
-            table.decode(at, parts, arrays.get("kind"), array, clear)
-            arrays[name] = array
-            if name in ("kind", "t"):
-                self._check(name, array)
+    def _kinds(self) -> np.ndarray:
+        """Return the kinds, which are 0 where there is no column of them."""
+        return self.decode(("kind",))["kind"] if "kind" in self.dtypes else np.zeros(self.events, np.uint8)
 
     def _check(self, name: str, array: np.ndarray) -> None:
         """Check what the head says of a column against the column."""
@@ -316,7 +379,10 @@ def decode_index_table(body: memoryview, rows: int, dtypes: bytes, where: str) -
     if found != allowed:
         raise CorruptDataError(f"{where}: columns of the index: found {found}, allowed: {allowed}")
     arrays = [np.empty(rows, INTEGER_DTYPES[dtype]) for dtype in dtypes]
-    parts = _decompress(table, _parts_of(table, range(len(arrays))), where)
+    needed = [table.parts_of(at) for at in range(len(arrays))]
+    parts = _Parts(table, needed, where)
     for at, array in enumerate(arrays):
-        table.decode(at, parts, None, array)
+        parts.begin(needed[at])
+        table.decode(at, parts.raw, None, array)
+        parts.end(needed[at])
     return arrays

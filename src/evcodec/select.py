@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._codec import find_kinds
+from .arrays import new_array
 from .batch import EventBatch
 from .block import Block
 from .errors import EvcodecError, InvalidArgumentError, ReadLimitError, UnsupportedVersionError
@@ -43,23 +45,38 @@ class Filter(NamedTuple):
         """Tell whether this whole range of time was asked for."""
         return (self.start is None or t_min >= self.start) and (self.stop is None or t_max < self.stop)
 
-    def rows(self, block: Block, arrays: dict[str, np.ndarray]) -> np.ndarray:
-        """Return a mask of the events that were asked for."""
+    def selected(self, block: Block) -> bytes | None:
+        """Return 1 for each of the 256 kinds that was asked for, else 0; None where all of the block's were."""
+        if self.kinds is None or self.kinds.issuperset(block.kinds):
+            return None
+        selected = bytearray(256)
+        for kind in self.kinds:
+            selected[kind] = 1
+        return bytes(selected)
+
+    def rows(self, block: Block, selected: bytes | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the numbers of the events that were asked for, ascending, and the columns that tell."""
         if ColumnGroup.POINTER in block.encrypted_groups:
             raise UnsupportedVersionError(
                 "block: found kinds and times encrypted, allowed in this version: to be asked for whole blocks"
             )
-        mask = np.ones(block.events, bool)
-        if self.kinds is not None:
-            allowed = np.zeros(256, bool)
-            allowed[list(self.kinds)] = True
-            mask &= allowed[arrays["kind"]] if "kind" in arrays else allowed[0]
-        t = arrays.get("t", np.zeros(1, np.int64))
-        if self.start is not None and block.t_min < self.start:
-            mask &= t >= self.start
-        if self.stop is not None and block.t_max >= self.stop:
-            mask &= t < self.stop
-        return mask
+        rows: np.ndarray | None = None
+        arrays: dict[str, np.ndarray] = {}
+        if selected is not None:
+            arrays = block.decode(("kind",))
+            room = np.empty(1 + sum(n for kind, n in block.kinds.items() if selected[kind]), np.int64)
+            rows = room[: find_kinds(arrays["kind"], selected, room)]
+        if not self.spans(block.t_min, block.t_max):
+            arrays |= block.decode(("t",))
+            t = arrays["t"] if rows is None else arrays["t"][rows]
+            low = self.start is not None and block.t_min < self.start
+            high = self.stop is not None and block.t_max >= self.stop
+            inside = t >= self.start if low else t < self.stop
+            if low and high:
+                inside &= t < self.stop
+            rows = np.flatnonzero(inside) if rows is None else rows[inside]
+        assert rows is not None  # else the whole block was asked for
+        return rows, arrays
 
     def columns_of(self, block: Block) -> list[str]:
         """Return the columns of a block that were asked for."""
@@ -194,11 +211,11 @@ def decode_matching(block: Block, chosen: Filter, dtypes: Mapping[str, np.dtype]
     names = chosen.columns_of(block)
     if chosen.passes_whole(block):
         return _with_missing(chosen, block.decode(names), block.events, dtypes)
-    extra: list[str] = [name for name in ("t", "kind") if name in block.dtypes and name not in names]
-    arrays = block.decode(names + extra)
-    rows = chosen.rows(block, arrays)
-    length = int(np.count_nonzero(rows))
-    return _with_missing(chosen, {name: arrays[name][rows] for name in names}, length, dtypes)
+    selected = chosen.selected(block)
+    rows, known = chosen.rows(block, selected)
+    if not len(rows):
+        return EventBatch()
+    return _with_missing(chosen, block.decode_rows(names, rows, known, selected), len(rows), dtypes)
 
 
 class Gatherer:
@@ -321,10 +338,10 @@ class Gatherer:
         dtype = block.dtypes[name]
         if array is None and (self._length or self._rows_begun or not block.is_dense(name)):
             # Memory that the operating system gives as zeros costs nothing until it is written to.
-            self._arrays[name] = np.zeros(self._capacity, dtype)
+            self._arrays[name] = new_array(self._capacity, dtype, zeroed=True)
             self._zeroed.add(name)
         elif array is None:
-            self._arrays[name] = np.empty(self._capacity, dtype)
+            self._arrays[name] = new_array(self._capacity, dtype)
         else:
             self._arrays[name] = array.astype(shared_dtype(name, {array.dtype, dtype}), copy=False)
 
@@ -333,7 +350,7 @@ class Gatherer:
             return
         self._capacity = max(length, min(2 * self._capacity, self._max_bytes // max(self._row_bytes, 1)))
         for name, array in self._arrays.items():
-            grown = np.zeros(self._capacity, array.dtype)
+            grown = new_array(self._capacity, array.dtype, zeroed=True)
             grown[: self._length] = array[: self._length]
             self._arrays[name] = grown
 
