@@ -16,7 +16,10 @@ from ..errors import EvcodecError, InvalidArgumentError
 
 SUFFIX = ".evc"
 _MAGIC = re.compile(r"[*?\[]")
-DEFAULT_PARTITION = "__HIVEDEFAULT_PARTITION__"
+DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+Found = tuple[str, "os.stat_result | OSError"]
 
 
 class Listed(NamedTuple):
@@ -100,7 +103,7 @@ def list_local(path: str, hive: bool) -> Iterator[Listed]:
         yield _listed(path, os.stat(path), hive)
 
 
-def _some(found: Iterable[tuple[str, os.stat_result]], path: str, hive: bool) -> Iterator[Listed]:
+def _some(found: Iterable[Found], path: str, hive: bool) -> Iterator[Listed]:
     count = 0
     for name, status in found:
         count += 1
@@ -116,7 +119,9 @@ def none_found(path: str) -> InvalidArgumentError:
     )
 
 
-def _listed(path: str, status: os.stat_result, hive: bool) -> Listed:
+def _listed(path: str, status: os.stat_result | OSError, hive: bool) -> Listed:
+    if isinstance(status, OSError):
+        return Listed(os.path.abspath(path), 0, None, None, {}, status)
     error: EvcodecError | None = None
     partitions: dict[str, str | None] = {}
     if not stat.S_ISREG(status.st_mode):
@@ -129,26 +134,36 @@ def _listed(path: str, status: os.stat_result, hive: bool) -> Listed:
     return Listed(os.path.abspath(path), status.st_size, status.st_mtime_ns, None, partitions, error)
 
 
-def _below(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+def _below(folder: str) -> Iterator[Found]:
     """Yield all files of the suffix below a folder, but for hidden ones."""
     for inner in _folders(folder):
+        if isinstance(inner, OSError):
+            yield inner.filename, inner
+            continue
         for entry in _entries(inner):
             if entry.name.endswith(SUFFIX) and not entry.is_dir():
                 yield from _status(entry)
 
 
-def _folders(folder: str) -> Iterator[str]:
-    """Yield a folder and all that are below it, each once however many links lead there; real ones before links."""
+def _folders(folder: str) -> Iterator[str | OSError]:
+    """Yield a folder and all that are below it, each once however many links lead there; real ones before links. An error
+    stands for one that cannot be listed.
+    """
     seen = set()
     real, linked = [folder], deque[str]()
     while real or linked:
         path = real.pop() if real else linked.popleft()
-        status = os.stat(path)
-        if (status.st_dev, status.st_ino) in seen:
+        try:
+            status = os.stat(path)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            entries = _entries(path)
+        except OSError as error:
+            yield error
             continue
-        seen.add((status.st_dev, status.st_ino))
         yield path
-        for entry in _entries(path):
+        for entry in entries:
             if entry.is_dir():
                 (linked if entry.is_symlink() else real).append(entry.path)
 
@@ -159,15 +174,15 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
 
 
-def _status(entry: os.DirEntry[str]) -> Iterator[tuple[str, os.stat_result]]:
+def _status(entry: os.DirEntry[str]) -> Iterator[Found]:
     try:
         yield entry.path, entry.stat()
-    except FileNotFoundError:  # gone since it was listed, or a link to nothing
-        if entry.is_symlink():
-            raise
+    except FileNotFoundError as error:
+        if entry.is_symlink():  # to nothing; what is gone since it was listed is no matter
+            yield entry.path, error
 
 
-def _matching(pattern: str) -> Iterator[tuple[str, os.stat_result]]:
+def _matching(pattern: str) -> Iterator[Found]:
     """Yield the files that a glob names."""
     drive, rest = os.path.splitdrive(pattern)
     parts = [part for part in re.split(r"[/\\]" if os.sep == "\\" else "/", rest) if part]
@@ -175,7 +190,7 @@ def _matching(pattern: str) -> Iterator[tuple[str, os.stat_result]]:
     yield from _match(start, parts)
 
 
-def _match(folder: str, parts: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+def _match(folder: str, parts: list[str]) -> Iterator[Found]:
     """Yield the files below a folder that the parts of a glob name."""
     head, rest = parts[0], parts[1:]
     if not _MAGIC.search(head):
@@ -192,7 +207,10 @@ def _match(folder: str, parts: list[str]) -> Iterator[tuple[str, os.stat_result]
         while rest and rest[0] == "**":
             rest = rest[1:]
         for inner in _folders(folder or os.curdir):
-            yield from _match(inner, rest or ["*"])
+            if isinstance(inner, OSError):
+                yield inner.filename, inner
+            else:
+                yield from _match(inner, rest or ["*"])
         return
     fits = re.compile(translate(os.path.normcase(head))).match
     for entry in _entries(folder or os.curdir):

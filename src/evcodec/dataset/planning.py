@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from ..errors import EvcodecError, MissingExtraError
+from ..errors import CorruptDataError, EvcodecError, MissingExtraError
 from ..reader import Reader
 from .catalogue import Catalogue
 from .files import FileProblem, StreamFile, describe, naming
@@ -125,6 +125,8 @@ class Planner:
     def _open(self, item: Listed) -> tuple[StreamFile, list[FileProblem]]:
         source = self._stores.source(item.path, item.size)
         with naming(item.path), Reader(source, on_error="skip" if self._skip else "raise") as reader:
+            if reader.problems and not reader.blocks:
+                raise CorruptDataError(f"{reader.problems[0].message}; nothing of it is sound")
             file = describe(
                 item, reader, lambda: source.ends if isinstance(source, RangeInput) else (0, 0), self._shared
             )

@@ -1,0 +1,197 @@
+"""Bad files among good ones: the dataset fails and names the file, or leaves it out and reports it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import evcodec
+from dataset_files import WALL_NS, made, put, stream, without_index
+from evcodec import (
+    CorruptDataError,
+    EventBatch,
+    InvalidArgumentError,
+    Reader,
+    TruncatedDataError,
+    UnsupportedVersionError,
+    Writer,
+)
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes((data[at] ^ 0xFF,)) + data[at + 1 :]
+
+
+def middle(data: bytes) -> int:
+    """Return a position inside of the fourth block."""
+    with Reader(data) as reader:
+        block = reader.blocks[3]
+    return block.position + block.size // 2
+
+
+def mixed() -> bytes:
+    """Return two streams, end to end, that have no dtype in common."""
+    return stream(made(2, tilt=np.array([2**64 - 1, 0], np.uint64))) + stream(
+        made(2, tilt=np.array([-1, 0], np.int8))
+    )
+
+
+SOUND = stream(made(320), block_events=32)
+CRASHED = without_index(SOUND)
+# What it is, the error, and the events that are left of it.
+BAD: dict[str, tuple[bytes, type[Exception], int | None]] = {
+    "empty": (b"", TruncatedDataError, None),
+    "foreign": (b"PAR1" * 100, CorruptDataError, None),
+    "of a later version": (SOUND[:16] + b"\x02" + SOUND[17:], CorruptDataError, None),
+    "cut in its header": (SOUND[:10], TruncatedDataError, None),
+    "crashed inside of a record": (CRASHED[:-5], TruncatedDataError, 288),
+    "crashed, and damaged": (flipped(CRASHED, middle(SOUND)), CorruptDataError, 288),
+    "of two dtypes": (mixed(), InvalidArgumentError, None),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_named_or_left_out(tmp_path: Path, name: str) -> None:
+    data, error, left = BAD[name]
+    for good in ("a.evc", "z.evc"):
+        put(tmp_path / good, made(10))
+    (tmp_path / "m.evc").write_bytes(data)
+    with pytest.raises(error, match=r"m\.evc: "):
+        evcodec.open_dataset(tmp_path)
+    dataset = evcodec.open_dataset(tmp_path, on_error="skip")
+    assert len(dataset.files) == (2 if left is None else 3)
+    assert len(dataset.read()) == len(dataset) == 20 + (left or 0)
+    assert {Path(problem.path).name for problem in dataset.problems} == {"m.evc"}
+    assert {problem.position is None for problem in dataset.problems} == {left is None}
+
+
+def damage_a_block(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(flipped(data, middle(data)))
+
+
+def rewrite(path: Path) -> None:
+    path.write_bytes(stream(made(333), block_events=32))
+
+
+def rename_metadata(path: Path) -> None:
+    path.write_bytes(stream(made(320), block_events=32, metadata={"other": 1}))
+
+
+def append(path: Path) -> None:
+    with Writer(path, mode="a") as writer:
+        writer.write(made(1))
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+AFTER: dict[str, tuple[Callable[[Path], Any], type[Exception], int]] = {
+    "damaged": (damage_a_block, CorruptDataError, 288),
+    "rewritten": (rewrite, CorruptDataError, 0),
+    "of other metadata": (rename_metadata, CorruptDataError, 0),
+    "appended to": (append, CorruptDataError, 0),
+    "cut": (cut, TruncatedDataError, 0),
+    "gone": (Path.unlink, FileNotFoundError, 0),
+}
+
+
+@pytest.mark.parametrize("name", AFTER)
+def test_a_file_that_changed_since_it_was_planned(tmp_path: Path, name: str) -> None:
+    change, error, left = AFTER[name]
+    put(tmp_path / "a.evc", made(10))
+    path = tmp_path / "m.evc"
+    path.write_bytes(SOUND)
+    put(tmp_path / "z.evc", made(10))
+    raising = evcodec.open_dataset(tmp_path)
+    skipping = evcodec.open_dataset(tmp_path, on_error="skip")
+    splits = skipping.splits(1)
+    assert len(splits) == 12
+    change(path)
+    with pytest.raises(error, match=r"m\.evc"):
+        raising.read()
+    with pytest.raises(error, match=r"m\.evc"):
+        list(raising.read_split(splits[4]))
+    assert len(skipping.read()) == 20 + left
+    assert [(Path(p.path).name, p.position is None) for p in skipping.problems] == [("m.evc", not left)]
+    # Whatever damage makes of the blocks, the splits have them once.
+    parts = EventBatch.concat(batch for split in splits for batch in skipping.read_split(split))
+    assert parts.equals(skipping.read())
+
+
+def test_damage_ends_batches_behind_what_is_sound(tmp_path: Path) -> None:
+    put(tmp_path / "a.evc", made(10))
+    (tmp_path / "m.evc").write_bytes(flipped(SOUND, middle(SOUND)))
+    batches = evcodec.open_dataset(tmp_path).batches()
+    assert [len(next(batches)) for _ in range(4)] == [10, 32, 32, 32]
+    with pytest.raises(CorruptDataError, match=r"m\.evc: byte \d+: checksum"):
+        next(batches)
+
+
+def test_what_is_no_file_is_named_or_left_out(tmp_path: Path) -> None:
+    put(tmp_path / "a.evc", made(10))
+    os.mkfifo(tmp_path / "b.evc")
+    (tmp_path / "c.evc").symlink_to(tmp_path / "nowhere")
+    missing = tmp_path / "missing.evc"
+    for path, error in (
+        ("b.evc", InvalidArgumentError),
+        ("c.evc", FileNotFoundError),
+        ("missing.evc", FileNotFoundError),
+    ):
+        with pytest.raises(error, match=path):
+            evcodec.open_dataset(tmp_path / path)
+    dataset = evcodec.open_dataset(
+        [tmp_path / "a.evc", tmp_path / "b.evc", tmp_path / "c.evc", missing], on_error="skip"
+    )
+    assert [Path(file.path).name for file in dataset.files] == ["a.evc"]
+    assert [Path(problem.path).name for problem in dataset.problems] == ["b.evc", "c.evc", "missing.evc"]
+    with pytest.raises(InvalidArgumentError, match="found a pipe"):
+        evcodec.open_dataset(tmp_path / "*.evc")
+
+
+def test_a_folder_with_a_dead_link_is_named_or_read_without(tmp_path: Path) -> None:
+    put(tmp_path / "a.evc", made(10))
+    (tmp_path / "c.evc").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"c\.evc"):
+        evcodec.open_dataset(tmp_path)
+    dataset = evcodec.open_dataset(tmp_path, on_error="skip")
+    assert len(dataset) == 10
+    assert [Path(problem.path).name for problem in dataset.problems] == ["c.evc"]
+
+
+def test_an_epoch_that_is_not_the_files_is_noticed(tmp_path: Path) -> None:
+    import dataclasses
+
+    put(tmp_path / "a.evc", made(10), epoch=WALL_NS)
+    dataset = evcodec.open_dataset(tmp_path, clock="wall")
+    forged = dataclasses.replace(dataset.files[0], epoch_ns=WALL_NS + 5)
+    split = dataclasses.replace(dataset.splits()[0], file=forged)
+    with pytest.raises(CorruptDataError, match=r"a\.evc: epoch: found another"):
+        list(dataset.read_split(split, start=WALL_NS))
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import sys
+
+    put(tmp_path / "a.evc", made(10))
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for on_error in ("raise", "skip"):
+        with pytest.raises(evcodec.MissingExtraError, match=r"pip install 'evcodec\[remote\]'"):
+            evcodec.open_dataset("s3://bucket/x.evc", on_error=on_error)
+        with pytest.raises(evcodec.MissingExtraError, match=r"pip install 'evcodec\[arrow\]'"):
+            evcodec.open_dataset(tmp_path, catalogue=tmp_path / "c.parquet", on_error=on_error)
+
+
+def test_later_versions_are_refused(fixtures: Path) -> None:
+    golden = sorted((fixtures.parent / "golden").glob("*version*"))
+    rejected = [path for path in golden if "unsupported" in path.name and path.suffix == ".evc"]
+    for path in rejected[:3]:
+        with pytest.raises(UnsupportedVersionError, match=path.name):
+            evcodec.open_dataset(path).read()
