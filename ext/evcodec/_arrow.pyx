@@ -500,7 +500,7 @@ cdef class Stream:
     cdef ArrowArrayStream stream
     cdef readonly tuple schema
 
-    def __cinit__(self, capsule):
+    cdef int take(self, capsule) except -1:
         cdef ArrowArrayStream *struct = <ArrowArrayStream *> content(capsule, STREAM)
         cdef ArrowSchema schema
         cdef int status
@@ -518,6 +518,7 @@ cdef class Stream:
         finally:
             if schema.release != NULL:
                 schema.release(&schema)
+        return 0
 
     def __dealloc__(self):
         if self.stream.release != NULL:
@@ -545,3 +546,10 @@ cdef class Stream:
         if owner.array.release == NULL:
             raise StopIteration
         return view(owner, &owner.array, "Arrow array")
+
+
+def take_stream(capsule):
+    """Move the stream out of a capsule and return it."""
+    found = <Stream> Stream.__new__(Stream)
+    found.take(capsule)
+    return found

@@ -10,6 +10,7 @@ from ._arrow import schema_capsule, schema_of, stream_capsule
 from .arrow_fields import TIMESTAMP_FORMAT, Form, Origin, Plan, Texts, Values, make_plan
 from .batch import EventBatch
 from .entries import Context
+from .plain import dumps, plain
 
 __all__ = ["ArrowStream", "Origin", "Texts", "context_texts", "make_stream"]
 
@@ -131,8 +132,6 @@ def context_texts(contexts: Iterable[Context]) -> Texts:
 
     An index that streams put end to end define differently has ``definitions``, a list of types and values.
     """
-    from .plain import dumps, plain
-
     found: dict[int, list[str]] = {}
     for entry in contexts:
         definition = dumps({"type": entry.context_type, "value": plain(entry.value)})

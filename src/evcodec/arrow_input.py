@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrow import Array, Stream, schema_of, take_array
+from ._arrow import Array, schema_of, take_array, take_stream
 from .arrow_fields import DTYPE_KEY, EPOCH_KEY, INTEGER_FORMATS, shifted
 from .errors import InvalidArgumentError
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, kind_name
@@ -37,7 +38,8 @@ _TYPE_NAMES |= {
     "+l": "list",
 }
 _TYPE_NAMES |= {"+L": "large_list", "+r": "run_end_encoded", "+m": "map", "tdD": "date32", "tdm": "date64"}
-_KINDS = {kind_name(kind): kind for kind in range(256)}
+_KINDS = {kind_name(kind).encode(): kind for kind in range(256)}
+_MOST_REMEMBERED = 65_536
 _ALLOWED = "integers of 8 to 64 bits"
 _ALSO = {"kind": ", names of kinds", "t": ", timestamps", "context": ', JSON text with an "index"'}
 
@@ -94,7 +96,7 @@ def arrow_columns(data: Any, epoch_ns: int | None) -> Iterator[tuple[dict[str, n
 def _opened(data: Any) -> tuple[Described, Iterable[Array]]:
     """Return the schema of Arrow data and its arrays."""
     if hasattr(data, "__arrow_c_stream__"):
-        stream = Stream(data.__arrow_c_stream__())
+        stream = take_stream(data.__arrow_c_stream__())
         return stream.schema, stream
     if hasattr(data, "__arrow_c_array__"):
         found = data.__arrow_c_array__()
@@ -146,11 +148,12 @@ def _reader(field: Described, epoch_ns: int | None) -> Callable[[_Window], np.nd
         epoch = _epoch(metadata, where) if epoch_ns is None else int(epoch_ns)
         return lambda window: _times(_integers(window, np.dtype(np.int64), where), factor, epoch)
     if name == "kind" and format_ in _TEXT:
-        return lambda window: _from_texts(window, format_, np.dtype(np.uint8), _kind_of, where)
+        return lambda window: _from_texts(window, format_, np.dtype(np.uint8), _KINDS.get, where)
     if name == "context" and format_ in _TEXT:
         said = metadata.get(DTYPE_KEY, b"").decode("ascii", "replace")
         dtype = np.dtype(said) if said in INTEGER_FORMATS else None
-        return lambda window: _from_texts(window, format_, dtype, _context_of, where)
+        index_of = lru_cache(_MOST_REMEMBERED)(_context_of)
+        return lambda window: _from_texts(window, format_, dtype, index_of, where)
     raise refused()
 
 
@@ -222,32 +225,47 @@ def _from_dictionary(
             f"{where}: found indices from {int(indices.min())} to {int(indices.max())} into a dictionary of {count}, "
             f"allowed: 0 to {count - 1}"
         )
-    used = np.unique(indices)
-    if len(used) == count:
-        return values_of(_Window(dictionary, dictionary.offset, count))[indices]
-    # What no row refers to need not be a kind, a context, or there at all.
-    pieces = [values_of(_Window(dictionary, dictionary.offset + int(at), 1)) for at in used]
-    values: np.ndarray = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
-    found: np.ndarray = values[np.searchsorted(used, indices)]
+    whole = _Window(dictionary, dictionary.offset, count)
+    try:
+        values = values_of(whole)
+    except InvalidArgumentError:
+        # What no row refers to may be null, or mean nothing.
+        used, indices = np.unique(indices, return_inverse=True)
+        values = _some_values(whole, used, indices, values_of, where)
+    found: np.ndarray = values[indices]
     return found
+
+
+def _some_values(
+    dictionary: _Window,
+    used: np.ndarray,
+    rows: np.ndarray,
+    values_of: Callable[[_Window], np.ndarray],
+    where: str,
+) -> np.ndarray:
+    """Return the used values of a dictionary; ``rows`` has the place of each row's value among them."""
+    pieces = []
+    for number, index in enumerate(used.tolist()):
+        try:
+            pieces.append(values_of(_Window(dictionary.array, dictionary.start + index, 1)))
+        except InvalidArgumentError as error:
+            row = int((rows == number).argmax())
+            raise InvalidArgumentError(f"{where}, row {row}: dictionary: {error}") from None
+    return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
 
 def _from_texts(
     window: _Window, format_: str, dtype: np.dtype | None, value_of: Callable[[bytes], int | None], where: str
 ) -> np.ndarray:
     """Return a number for each text."""
-    known: dict[bytes, int] = {}
     values = []
     for row, text in enumerate(_texts(window, format_, where)):
-        value = known.get(text)
+        value = value_of(text)
         if value is None:
-            value = value_of(text)
-            if value is None:
-                raise InvalidArgumentError(
-                    f"{where}: found the text {text[:40].decode('utf-8', 'replace')!r} in row {row}, allowed: "
-                    f"{_ALLOWED}{_ALSO[where[8:-1]]}"
-                )
-            known[text] = value
+            raise InvalidArgumentError(
+                f"{where}: found the text {text[:40].decode('utf-8', 'replace')!r} in row {row}, allowed: "
+                f"{_ALLOWED}{_ALSO[where[8:-1]]}"
+            )
         values.append(value)
     return _fitting(values, dtype, where)
 
@@ -302,10 +320,6 @@ def _viewed_texts(window: _Window, where: str) -> Iterator[bytes]:
         if number not in buffers:
             buffers[number] = memoryview(_buffer(window, 2 + number, int(sizes[number]), where))
         yield bytes(buffers[number][at : at + size])
-
-
-def _kind_of(text: bytes) -> int | None:
-    return _KINDS.get(text.decode("utf-8", "replace"))
 
 
 def _context_of(text: bytes) -> int | None:

@@ -12,11 +12,22 @@ from .arrow import ArrowStream, Origin, Part, context_texts, make_stream
 from .batch import EventBatch
 from .entries import Anchor, Context
 from .errors import InvalidArgumentError
+from .plain import dumps, plain
 from .select import Filter, as_int, make_filter
 
 
 class ArrowMethods:
     """Makes Arrow streams of what the subclass reads."""
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Session metadata."""
+        raise NotImplementedError
+
+    @property
+    def governance(self) -> dict[str, Any]:
+        """Purpose, policy digest, notice, retention and recipients."""
+        raise NotImplementedError
 
     @property
     def contexts(self) -> list[Context]:
@@ -64,7 +75,8 @@ class ArrowMethods:
         -------
         ArrowStream
             It may be taken several times, as long as the Reader is open. Other columns are integers of their dtype,
-            and nothing is null. A dictionary has ``index``, ``type`` and ``value`` of each context that the
+            and nothing is null. The metadata of its schema has ``evcodec.metadata`` and ``evcodec.governance`` as JSON,
+            where the stream has any. A dictionary has ``index``, ``type`` and ``value`` of each context that the
             stream defines; where streams that were put end to end disagree, ``definitions`` instead.
 
         Raises
@@ -82,6 +94,8 @@ class ArrowMethods:
         stamped = timestamps and "t" in dtypes
         epoch = self._epoch(epoch_ns) if stamped else None
 
+        said = {"evcodec.metadata": self.metadata, "evcodec.governance": self.governance}
+
         @cache
         def origin() -> Origin:
             texts = context_texts(self.contexts if dictionaries and "context" in dtypes else ())
@@ -97,6 +111,7 @@ class ArrowMethods:
             timestamps=stamped,
             dictionaries=dictionaries,
             epoch_ns=epoch,
+            metadata={name: dumps(plain(value)) for name, value in said.items() if value},
             with_timestamps=None
             if stamped
             else lambda: self.arrow(*chosen, timestamps=True, epoch_ns=epoch_ns, dictionaries=dictionaries),
