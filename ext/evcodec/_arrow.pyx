@@ -310,13 +310,13 @@ cdef class _Producer:
                 self.status = ENOMEM
             elif isinstance(error, (ValueError, TypeError, LookupError)):
                 self.status = EINVAL
-            elif isinstance(error, KeyboardInterrupt):
-                self.status = EINTR
-                PyErr_SetInterrupt()  # Python raises it again as soon as C returns
             text = f"{type(error).__name__}: {error}".replace("\0", " ")
             self.message = text.encode("utf-8", "backslashreplace")
         except BaseException:
             self.message = b"error of evcodec"
+        if isinstance(error, KeyboardInterrupt):
+            self.status = EINTR
+            PyErr_SetInterrupt()  # Python raises it again as soon as C returns
         return self.status
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ EPOCH_KEY, DTYPE_KEY = b"evcodec.epoch_ns", b"evcodec.dtype"
 
 # Dictionaries hold this many contexts at most by their index; beyond, each batch has one of its own.
 _MOST_BY_INDEX = 65_536
-# Kinds above are rare: dictionaries name them where they occur.
+# Kinds from here on are rare: a dictionary names those that occur in its batch.
 _NAMED_KINDS = max(EventKind) + 1
 
 Field = tuple[bytes, bytes, int, "bytes | None", tuple[Any, ...], "tuple[Any, ...] | None"]
@@ -59,10 +59,8 @@ def text_values(texts: Sequence[str]) -> Values:
 
 
 def _index_dtype(dtype: np.dtype) -> np.dtype:
-    """Return the dtype of indices into a dictionary for values of a dtype, the same where consumers take it."""
-    if dtype.kind == "u" and dtype.itemsize <= 4:
-        return dtype
-    return np.dtype(np.int64 if dtype.itemsize == 8 else np.int32)
+    """Return the dtype of indices into a dictionary of contexts, by that of the column."""
+    return np.dtype(np.int64 if dtype.itemsize == 8 else np.uint32)
 
 
 class Texts:
@@ -83,16 +81,12 @@ class Texts:
         """Return an index into a dictionary for each value, and the dictionary."""
         dtype = _index_dtype(values.dtype)
         low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
-        wanted = min(max(high, self._most), np.iinfo(dtype).max) + 1
+        wanted = max(high, self._most) + 1
         if low >= 0 and wanted <= _MOST_BY_INDEX:
             if self._dictionary[0] < wanted:
                 self._dictionary = text_values([self._text(index) for index in range(wanted)])
             return values.astype(dtype, copy=False), self._dictionary
         found, positions = np.unique(values, return_inverse=True)
-        if len(found) > np.iinfo(dtype).max:
-            raise LimitExceededError(
-                f"context: found {len(found)} in one batch, allowed: {np.iinfo(dtype).max}"
-            )
         return positions.astype(dtype), text_values([self._text(index) for index in found.tolist()])
 
     def _text(self, index: int) -> str:
@@ -185,8 +179,8 @@ class Plan(NamedTuple):
         # Arrow wants values side by side, at addresses that are multiples of their size.
         array = np.require(array.astype(column.dtype, casting="safe", copy=False), requirements=("C", "A"))
         if column.form is Form.NAMES:
-            named = length == 0 or int(array.max()) < _NAMED_KINDS
-            return length, (array,), (), _kind_names(_NAMED_KINDS if named else 256)
+            codes, dictionary = _named(array)
+            return length, (codes,), (), dictionary
         if column.form is Form.TEXTS:
             codes, dictionary = origin.texts.encoded(array)
             return length, (codes,), (), dictionary
@@ -253,9 +247,20 @@ def _repeated(text: bytes, count: int) -> Values:
     return count, (np.arange(count + 1, dtype=np.int32) * np.int32(len(text)), text * count), (), None
 
 
-@cache
-def _kind_names(count: int) -> Values:
-    return text_values([kind_name(kind) for kind in range(count)])
+def _named(kinds: np.ndarray) -> tuple[np.ndarray, Values]:
+    """Return an index into a dictionary of names for each kind, and the dictionary."""
+    if not len(kinds) or int(kinds.max()) < _NAMED_KINDS:
+        return kinds, _kind_names(())
+    # 256 names are more than some consumers allow for indices of a byte, and clutter.
+    others = np.flatnonzero(np.bincount(kinds, minlength=256)[_NAMED_KINDS:]) + _NAMED_KINDS
+    codes = np.arange(256, dtype=np.uint8)
+    codes[others] = np.arange(_NAMED_KINDS, _NAMED_KINDS + len(others))
+    return codes[kinds], _kind_names(tuple(others.tolist()))
+
+
+@lru_cache(64)
+def _kind_names(others: tuple[int, ...]) -> Values:
+    return text_values([kind_name(kind) for kind in (*range(_NAMED_KINDS), *others)])
 
 
 def _metadata(pairs: Mapping[bytes, bytes]) -> bytes | None:

@@ -13,6 +13,7 @@ from .batch import EventBatch
 from .entries import Anchor, Context
 from .errors import InvalidArgumentError
 from .plain import dumps, plain
+from .schema import in_column_order
 from .select import Filter, as_int, make_filter
 
 
@@ -91,6 +92,8 @@ class ArrowMethods:
         """
         chosen = make_filter(columns, kinds, start, stop, blocks)
         dtypes = self._dtypes(chosen)
+        if columns is None:
+            dtypes = {name: dtypes[name] for name in in_column_order(dtypes)}
         stamped = timestamps and "t" in dtypes
         epoch = self._epoch(epoch_ns) if stamped else None
 
