@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from evcodec import EventBatch
+from evcodec import EventBatch, Writer
 
 DTYPES = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 STANDARD = ("x", "y", "code", "dx", "dy", "source", "seq", "os_time", "flags", "vk", "modifiers", "payload")
 YEAR_NS = 365 * 86_400 * 10**9
 INT64 = np.iinfo(np.int64)
+# When the clock of `stream_of` showed 0, in ns since 1970.
+EPOCH = 1_700_000_000_000_000_000
 
 SEEDS = st.integers(0, 2**32 - 1)
 TIMES = st.one_of(st.integers(INT64.min, INT64.max), st.integers(-100, 5_000))
@@ -186,3 +189,18 @@ def assert_same(found: EventBatch, expected: EventBatch) -> None:
         np.testing.assert_array_equal(found[name], values, err_msg=name)
     for name in found.columns.keys() - expected.columns.keys():
         assert not found[name].any(), name
+
+
+def stream_of(batch: EventBatch, rows: int = 1_000, contexts: bool = True, anchored: bool = True) -> bytes:
+    """Return a stream of several blocks, with an anchor and contexts 1 and 2."""
+    target = io.BytesIO()
+    with Writer(target, metadata={"task": "x"}) as writer:
+        if anchored:
+            writer.anchor(7, EPOCH + 7)
+        if contexts:
+            writer.context("window", {"title": "Ärger"})
+            writer.context("application", b"\0\1")
+        for start in range(0, len(batch), rows):
+            writer.write(batch[start : start + rows])
+            writer.flush()
+    return target.getvalue()

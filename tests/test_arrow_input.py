@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 import forged_arrow as forged
 from evcodec import EventBatch, InvalidArgumentError, Reader, Writer
 from evcodec.schema import kind_name
-from generators import session
-from test_arrow_capsules import stream_of
+from generators import session, stream_of
 
 pa = pytest.importorskip("pyarrow")
 

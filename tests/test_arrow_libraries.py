@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from evcodec import EventBatch, EventKind, Reader, Writer
-from generators import session
-from test_arrow_capsules import EPOCH, stream_of
+from generators import EPOCH, session, stream_of
 
 LIBRARIES = ("pyarrow", "pandas", "polars", "duckdb", "nanoarrow")
 
