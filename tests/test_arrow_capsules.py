@@ -226,13 +226,29 @@ def test_what_was_asked_for_comes():
                 reader.arrow(timestamps=True, **wrong)
 
 
-def test_small_blocks_are_joined_and_large_ones_are_not_copied():
-    with Reader(stream_of(session(30_000), rows=500)) as reader:
+def sizes(stream) -> list[int]:
+    return [len(piece) for piece in pa.table(stream).to_batches()]
+
+
+def test_small_blocks_are_joined_and_large_ones_are_not(monkeypatch):
+    batch = session(30_000)
+    with Reader(stream_of(batch, rows=500)) as reader:
         assert len(reader.blocks) == 60
-        assert len(pa.table(reader).to_batches()) == 1
-    batch = session(200_000)
-    with Reader(stream_of(batch, rows=50_000)) as reader:
-        assert [len(piece) for piece in pa.table(reader).to_batches()] == [50_000] * 4
+        assert sizes(reader) == [30_000]
+        assert sizes(reader.arrow(blocks=range(7, 9))) == [1_000]
+        monkeypatch.setattr("evcodec.arrow_methods._MOST_ROWS", 7_300)
+        monkeypatch.setattr("evcodec.arrow.ROWS_AT_ONCE", 1)
+        assert sizes(reader) == [7_000, 7_000, 7_000, 7_000, 2_000]
+        between = {"start": int(batch.t[600]), "stop": int(batch.t[12_000])}
+        assert EventBatch.from_arrow(reader.arrow(**between)).equals(reader.read(**between))
+        monkeypatch.setattr("evcodec.arrow_methods._MOST_ROWS", 1)
+        assert sizes(reader) == [500] * 60
+        assert EventBatch.from_arrow(reader).equals(batch)
+        monkeypatch.setattr("evcodec.arrow_methods._MOST_ROWS", 2**20)
+        monkeypatch.setattr("evcodec.arrow_methods._MOST_BYTES", 29 * 10_000)
+        assert sizes(reader) == [10_000] * 3
+    with Reader(stream_of(batch, rows=500), max_read_bytes=29 * 600) as reader:
+        assert sizes(reader) == [500] * 60
 
 
 def test_columns_that_change_their_dtype_get_the_smallest_for_all():
@@ -292,7 +308,28 @@ def test_damage_is_an_error_behind_what_was_sound(damaged):
         assert len(reader.problems) == 1
 
 
-def test_a_reader_that_is_closed_in_the_middle_is_said(tmp_path):
+@pytest.mark.parametrize("blocks", [None, range(10), range(9, 10), range(9)])
+@pytest.mark.parametrize("kinds", [None, (), (99,)])
+def test_a_stream_that_was_cut_off_is_an_error_at_its_end(blocks, kinds):
+    whole = stream_of(session(10_000))
+    with Reader(whole) as reader:
+        last = reader.blocks[-1]
+        end = last.position + last.size
+    cut = whole[: end + 5]
+    with Reader(cut) as reader:
+        stream = pa.RecordBatchReader.from_stream(reader.arrow(kinds=kinds, blocks=blocks))
+        rows = 0
+        if blocks == range(9):
+            rows = stream.read_all().num_rows
+        else:
+            with pytest.raises((pa.ArrowException, OSError), match="TruncatedDataError"):  # noqa: PT012
+                while True:
+                    rows += stream.read_next_batch().num_rows
+        assert rows == (0 if kinds is not None else 1_000 * len(blocks or range(10)))
+
+
+def test_a_reader_that_is_closed_in_the_middle_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("evcodec.arrow_methods._MOST_ROWS", 1)
     path = tmp_path / "s.evc"
     path.write_bytes(stream_of(session(400_000), rows=100_000))
     reader = Reader(path)

@@ -174,7 +174,8 @@ def test_timestamps_arrive(library):
         assert [int(value.timestamp()) for value in found] == seconds
 
 
-def test_dictionaries_may_differ_from_batch_to_batch(library):
+def test_dictionaries_may_differ_from_batch_to_batch(library, monkeypatch):
+    monkeypatch.setattr("evcodec.arrow_methods._MOST_ROWS", 1)
     target = io.BytesIO()
     parts = [
         EventBatch(
@@ -252,7 +253,8 @@ def test_duckdb_queries_a_reader_as_a_table():
         assert total == [(int(batch.x.sum(dtype=np.int64)),)]
 
 
-def test_an_error_in_the_middle_reaches_every_library(library):
+def test_an_error_in_the_middle_reaches_every_library(library, monkeypatch):
+    monkeypatch.setattr("evcodec.arrow_methods._MOST_ROWS", 1)
     data = bytearray(stream_of(session(200_000), rows=50_000))
     with Reader(bytes(data)) as reader:
         place = reader.blocks[2].position + reader.blocks[2].size // 2

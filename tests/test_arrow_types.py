@@ -102,7 +102,8 @@ def test_streams_that_disagree_about_a_context_say_both():
         assert EventBatch.from_arrow(table)["context"].tolist() == [1, 2, 1, 2]
 
 
-def test_dictionaries_may_grow_on_the_way():
+def test_dictionaries_may_grow_on_the_way(monkeypatch):
+    monkeypatch.setattr("evcodec.arrow_methods._MOST_ROWS", 1)
     target = io.BytesIO()
     with Writer(target) as writer:
         for kind, context in ((1, 3), (200, 9), (2, 70_000), (3, 4)):

@@ -177,7 +177,9 @@ class Plan(NamedTuple):
         if array is None:
             array = np.zeros(length, column.dtype)
         # Arrow wants values side by side, at addresses that are multiples of their size.
-        array = np.require(array.astype(column.dtype, casting="safe", copy=False), requirements=("C", "A"))
+        array = array.astype(column.dtype, casting="safe", copy=False)
+        if not (array.flags.c_contiguous and array.flags.aligned):
+            array = array.copy()
         if column.form is Form.NAMES:
             codes, dictionary = _named(array)
             return length, (codes,), (), dictionary

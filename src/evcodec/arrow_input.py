@@ -117,10 +117,9 @@ def _type_name(field: Described) -> str:
 def _empty_dtype(field: Described) -> np.dtype:
     """Return the dtype of a column of which nothing came."""
     format_, name, _, _, dictionary = field
-    if name in ("t", "kind", "context") or dictionary is not None:
-        standard = STANDARD_COLUMNS.get(name)
-        return standard.dtype if standard else _DTYPES.get((dictionary or field)[0], np.dtype(np.int64))
-    return _DTYPES[format_]
+    if dictionary is not None:
+        format_ = dictionary[0]
+    return _DTYPES[format_] if format_ in _DTYPES else STANDARD_COLUMNS[name].dtype
 
 
 def _reader(field: Described, epoch_ns: int | None) -> Callable[[_Window], np.ndarray]:
@@ -232,8 +231,9 @@ def _from_dictionary(
         # What no row refers to may be null, or mean nothing.
         used, indices = np.unique(indices, return_inverse=True)
         values = _some_values(whole, used, indices, values_of, where)
-    found: np.ndarray = values[indices]
-    return found
+    if values.dtype == indices.dtype and np.array_equal(values, np.arange(len(values))):
+        return indices
+    return np.take(values, indices)
 
 
 def _some_values(

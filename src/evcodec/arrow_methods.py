@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,10 +11,14 @@ import numpy as np
 from .arrow import ArrowStream, Origin, Part, context_texts, make_stream
 from .batch import EventBatch
 from .entries import Anchor, Context
-from .errors import InvalidArgumentError
+from .errors import EvcodecError, InvalidArgumentError
 from .plain import dumps, plain
 from .schema import in_column_order
 from .select import Filter, as_int, make_filter
+
+# A batch holds blocks up to these: the larger the arrays, the fewer pages of memory must be fetched one by one.
+_MOST_ROWS = 2**20
+_MOST_BYTES = 2**26
 
 
 class ArrowMethods:
@@ -41,6 +45,15 @@ class ArrowMethods:
 
     def batches(self, *arguments: Any, **keywords: Any) -> Iterator[EventBatch]:
         """Yield events."""
+        raise NotImplementedError
+
+    def read(self, *arguments: Any, **keywords: Any) -> EventBatch:
+        """Return events."""
+        raise NotImplementedError
+
+    @property
+    def blocks(self) -> list[Any]:
+        """Where the blocks stand and what they hold."""
         raise NotImplementedError
 
     def _dtypes(self, chosen: Filter) -> dict[str, np.dtype]:
@@ -105,7 +118,7 @@ class ArrowMethods:
             return Origin(epoch or 0, texts)
 
         def parts() -> Iterator[Part]:
-            for batch in self.batches(tuple(dtypes), *chosen[1:]):
+            for batch in self._large_batches(chosen._replace(columns=tuple(dtypes)), dtypes):
                 yield batch, origin()
 
         return make_stream(
@@ -119,6 +132,22 @@ class ArrowMethods:
             if stamped
             else lambda: self.arrow(*chosen, timestamps=True, epoch_ns=epoch_ns, dictionaries=dictionaries),
         )
+
+    def _large_batches(self, chosen: Filter, dtypes: Mapping[str, np.dtype]) -> Iterator[EventBatch]:
+        """Yield the events of several blocks at once, which are decoded into the same arrays; else as `batches` does."""
+        row_bytes = sum(dtype.itemsize for dtype in dtypes.values())
+        most = min(_MOST_ROWS, _MOST_BYTES // max(row_bytes, 1))
+        for run in _runs(self.blocks, chosen, most):
+            asked = chosen._replace(blocks=run)
+            try:
+                batch = self.read(*asked)
+            except EvcodecError:
+                # Block by block, what is sound comes before what is not.
+                yield from self.batches(*asked)
+            else:
+                yield batch
+        # No event: only damage that ended the walk over the stream.
+        yield from self.batches(*chosen._replace(kinds=frozenset()))
 
     def _epoch(self, given: int | None) -> int:
         if given is not None:
@@ -138,3 +167,19 @@ class ArrowMethods:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return a capsule with all events as an Arrow stream; `arrow` has the choices and the errors."""
         return self.arrow().__arrow_c_stream__(requested_schema)
+
+
+def _runs(blocks: Sequence[Any], chosen: Filter, most: int) -> Iterator[range]:
+    """Yield ranges of blocks, each with so many events at most, or a single block, that may match."""
+    wanted = chosen.blocks if chosen.blocks is not None else range(len(blocks))
+    first, events = wanted.start, 0
+    for number in range(wanted.start, min(wanted.stop, len(blocks))):
+        block = blocks[number]
+        if not chosen.may_match(block.kinds, block.t_min, block.t_max):
+            continue
+        if events and events + block.events > most:
+            yield range(first, number)
+            first, events = number, 0
+        events += block.events
+    if events:
+        yield range(first, wanted.stop)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from ._arrow import array_capsule, schema_capsule, stream_capsule
-from .arrow_fields import Origin, Plan, Values, make_plan
+from .arrow_fields import Field, Origin, Plan, Values, make_plan
 from .arrow_input import arrow_columns
 from .errors import InvalidArgumentError
 from .limits import MAX_COLUMNS, MAX_NAME_BYTES
@@ -232,7 +233,7 @@ class EventBatch:
 
     def __arrow_c_schema__(self) -> object:
         """Return a capsule with the Arrow type of the batch: a struct of its columns, ``kind`` as a dictionary of names."""
-        return schema_capsule(self._arrow_plan(None).schema())
+        return schema_capsule(self._arrow_plan(None)[1])
 
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
         """Return capsules with type and values of the batch as a struct array, for any Arrow library.
@@ -253,17 +254,20 @@ class EventBatch:
         InvalidArgumentError
             The name of a column has a NUL in it.
         """
-        plan = self._arrow_plan(requested_schema)
-        return schema_capsule(plan.schema()), array_capsule(self._arrow_values(plan))
+        plan, schema = self._arrow_plan(requested_schema)
+        return schema_capsule(schema), array_capsule(self._arrow_values(plan))
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return a capsule with the batch as an Arrow stream of one record batch, as `__arrow_c_array__` has it."""
-        plan = self._arrow_plan(requested_schema)
-        return stream_capsule(plan.schema(), lambda: (self._arrow_values(plan),))
+        plan, schema = self._arrow_plan(requested_schema)
+        return stream_capsule(schema, lambda: (self._arrow_values(plan),))
 
-    def _arrow_plan(self, requested_schema: object | None) -> Plan:
-        dtypes = {name: array.dtype for name, array in self._columns.items()}
-        return make_plan(dtypes, contexts=False).as_requested(requested_schema)
+    def _arrow_plan(self, requested_schema: object | None) -> tuple[Plan, Field]:
+        own = _plan_of(tuple((name, array.dtype) for name, array in self._columns.items()))
+        if requested_schema is None:
+            return own
+        plan = own[0].as_requested(requested_schema)
+        return plan, plan.schema()
 
     def _arrow_values(self, plan: Plan) -> Values:
         return plan.values(self._columns, self._length, Origin())
@@ -326,6 +330,12 @@ class EventBatch:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (dict(self._columns), self._length)
+
+
+@lru_cache(64)
+def _plan_of(dtypes: tuple[tuple[str, np.dtype], ...]) -> tuple[Plan, Field]:
+    plan = make_plan(dict(dtypes), contexts=False)
+    return plan, plan.schema()
 
 
 def check_batch(value: object) -> EventBatch:

@@ -193,7 +193,9 @@ class Reader(ArrowMethods):
         return shared_dtypes(self._contents.summary().columns)
 
     def _dtypes(self, chosen: Filter) -> dict[str, np.dtype]:
-        return shared_dtypes(self._contents.summary().columns, chosen)
+        if isinstance(self._contents, PipeContents):
+            self._contents.summary()  # raises before the end
+        return shared_dtypes(self._contents.columns(), chosen)
 
     @property
     def blocks(self) -> list[BlockInfo]:
