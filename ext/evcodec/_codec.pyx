@@ -378,6 +378,8 @@ cdef class Table:
     ----------
     columns : list of (id, name or None, dtype code, group or None, stored rows)
     parts : list of (codec, raw length, stored length)
+    plans : list of (set of int, bool, bool)
+        What decoding each column takes: the parts that it has bytes in, memory for held codes, the kinds of all rows.
     """
 
     cdef _View view
@@ -388,7 +390,7 @@ cdef class Table:
     cdef uint32_t column_count, part_count
     cdef ev_rows rows
     cdef str where
-    cdef readonly list columns, parts
+    cdef readonly list columns, parts, plans
 
     def __init__(self, body, BlockHead head, uint32_t rows, bytes standard_dtypes, str where="table"):
         cdef ev_error error
@@ -422,7 +424,14 @@ cdef class Table:
         if status:
             fail(status, &error, where)
         self.columns = [self._describe(&self.column[i], i) for i in range(self.column_count)]
+        self.plans = [self._plan(&self.column[i]) for i in range(self.column_count)]
         self.parts = [(self.part[i].codec, self.part[i].raw_length, self.part[i].stored_length) for i in range(self.part_count)]
+
+    cdef tuple _plan(self, ev_column *column):
+        cdef const ev_stream *streams[EV_MAX_COLUMN_STREAMS]
+        cdef unsigned i
+        parts = {streams[i].part for i in range(ev_column_streams(column, streams)) if streams[i].length}
+        return parts, bool(column.stored and column.held), bool(ev_needs_kinds(column, self.rows.rows))
 
     cdef tuple _describe(self, ev_column *column, uint32_t at):
         name = group = None
@@ -449,14 +458,6 @@ cdef class Table:
             raise IndexError(f"column {column} of {self.column_count}")
         return [(streams[i].part, streams[i].length) for i in range(ev_column_streams(&self.column[column], streams))]
 
-    def parts_of(self, uint32_t column):
-        """Return the parts that a column has streams in, those without bytes left out."""
-        cdef const ev_stream *streams[EV_MAX_COLUMN_STREAMS]
-        cdef unsigned i
-        if column >= self.column_count:
-            raise IndexError(f"column {column} of {self.column_count}")
-        return {streams[i].part for i in range(ev_column_streams(&self.column[column], streams)) if streams[i].length}
-
     def stores(self, uint32_t column, bytes selected):
         """Tell whether rows of a selected kind are stored; ``selected`` has 1 for each such kind, of 256."""
         cdef uint32_t i
@@ -470,12 +471,6 @@ cdef class Table:
             if chosen[self.rows.kinds[i]] and mask[i // 8] >> (i % 8) & 1:
                 return True
         return False
-
-    def needs_kinds(self, uint32_t column):
-        """Tell whether decoding a column takes the kinds of all rows."""
-        if column >= self.column_count:
-            raise IndexError(f"column {column} of {self.column_count}")
-        return ev_needs_kinds(&self.column[column], self.rows.rows)
 
     def encoding_of(self, uint32_t column):
         """Return (transform, layout) of a column, ("held", 0) of held codes, or None where no row of it is stored."""
@@ -512,7 +507,7 @@ cdef class Table:
         cdef size_t size = ev_dtype_bits(chosen.dtype) // 8
         if <size_t>to.view.len != self.rows.rows * size or <size_t>to.view.itemsize != size:
             raise ValueError(f"column {column}: out has {to.view.len} bytes, needed: {self.rows.rows * size}")
-        if not zeroed and (not chosen.stored or ev_is_sparse(chosen.stored, self.rows.rows)):
+        if not zeroed and (not chosen.stored or ev_is_sparse(chosen.stored, self.rows.rows, size)):
             with nogil:
                 memset(to.view.buf, 0, to.view.len)
         if not chosen.stored:

@@ -142,7 +142,7 @@ cdef extern from "kernels/ev_kinds.h" nogil:
     bint ev_kinds_match "ev_in_use->kinds_match"(const uint8_t *, size_t, const uint8_t *, const uint32_t *, uint32_t)
     void ev_kinds_with_values "ev_in_use->kinds_with_values"(const void *, size_t, const uint8_t *, size_t, unsigned, uint8_t *)
     size_t ev_find_kinds "ev_in_use->find_kinds"(const uint8_t *, size_t, const uint8_t *, int64_t *, size_t)
-    bint ev_is_sparse(size_t, size_t)
+    bint ev_is_sparse "ev_in_use->is_sparse"(size_t, size_t, size_t)
     size_t ev_gather "ev_in_use->gather"(const void *, size_t, const uint8_t *, size_t, const uint8_t *, void *)
     void ev_range "ev_in_use->range"(const int64_t *, size_t, int64_t *, int64_t *)
 

@@ -17,6 +17,7 @@ const ev_kernels ev_kernel_table = {
     .kinds_match = ev_kinds_match,
     .kinds_with_values = ev_kinds_with_values,
     .find_kinds = ev_find_kinds,
+    .is_sparse = ev_is_sparse,
     .gather = ev_gather,
     .scatter = ev_scatter,
     .range = ev_range,

@@ -25,6 +25,7 @@ typedef struct {
     int (*kinds_match)(const uint8_t *kinds, size_t count, const uint8_t *listed, const uint32_t *listed_rows, uint32_t listed_count);
     void (*kinds_with_values)(const void *values, size_t size, const uint8_t *kinds, size_t count, unsigned most, uint8_t nonzero[256]);
     size_t (*find_kinds)(const uint8_t *kinds, size_t count, const uint8_t selected[256], int64_t *rows, size_t most);
+    int (*is_sparse)(size_t stored_count, size_t count, size_t size);
     size_t (*gather)(const void *values, size_t size, const uint8_t *kinds, size_t count, const uint8_t selected[256], void *out);
     int (*scatter)(const void *stored, size_t stored_count, size_t size, const uint8_t *kinds, size_t count,
                    const uint8_t selected[256], void *out, ev_error *error);

@@ -78,6 +78,14 @@ size_t ev_find_kinds(const uint8_t *kinds, size_t count, const uint8_t selected[
 
 enum { MAX_SPARSE_KINDS = 8, GROUP = 64 };
 
+int ev_is_sparse(size_t stored_count, size_t count, size_t size) {
+#ifdef __AVX2__
+    if (size == 4) return stored_count * 128 < count; /* bringing all rows to their places takes less than looking for them */
+#endif
+    (void)size;
+    return stored_count * 4 < count;
+}
+
 /* The selected kinds, when they are few; else 0. */
 static unsigned list_kinds(const uint8_t selected[256], uint8_t list[MAX_SPARSE_KINDS]) {
     unsigned count = 0;

@@ -22,7 +22,7 @@ size_t ev_gather(const void *values, size_t size, const uint8_t *kinds, size_t c
 size_t ev_find_kinds(const uint8_t *kinds, size_t count, const uint8_t selected[256], int64_t *rows, size_t most);
 
 /* Whether so few rows are stored that ev_scatter may leave the others as they are, so that they have to be 0 before. */
-static inline int ev_is_sparse(size_t stored_count, size_t count) { return stored_count * 4 < count; }
+int ev_is_sparse(size_t stored_count, size_t count, size_t size);
 
 /* The reverse, into rows that are 0 where ev_is_sparse says so. There are `stored_count` values, and room for one more behind them that may be read; returns EV_CORRUPT
  * unless exactly as many rows are selected. */

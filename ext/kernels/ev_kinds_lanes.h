@@ -55,7 +55,7 @@ static size_t LANE_NAME(scatter)(const void *from, size_t stored_count, const ui
     const LANE *stored = (const LANE *)from;
     LANE *out = (LANE *)to;
     uint8_t list[MAX_SPARSE_KINDS];
-    unsigned listed = ev_is_sparse(stored_count, count) ? list_kinds(selected, list) : 0;
+    unsigned listed = ev_is_sparse(stored_count, count, sizeof(LANE)) ? list_kinds(selected, list) : 0;
     if (listed) return LANE_NAME(scatter_sparse)(stored, stored_count, kinds, count, list, listed, selected, out);
     size_t found = 0, i = 0;
 #if EV_BITS == 32 && defined(__AVX2__)

@@ -33,6 +33,7 @@
 #define ev_kinds_match EV_CPU_NAME(ev_kinds_match)
 #define ev_kinds_with_values EV_CPU_NAME(ev_kinds_with_values)
 #define ev_find_kinds EV_CPU_NAME(ev_find_kinds)
+#define ev_is_sparse EV_CPU_NAME(ev_is_sparse)
 #define ev_gather EV_CPU_NAME(ev_gather)
 #define ev_scatter EV_CPU_NAME(ev_scatter)
 #define ev_range EV_CPU_NAME(ev_range)

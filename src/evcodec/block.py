@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -87,8 +85,8 @@ class _Parts:
     Parameters
     ----------
     table : Table
-    needed : iterable of set of int
-        Parts that each column takes streams from.
+    columns : mapping of str to int
+        The columns that will be decoded, in this order.
     where : str
 
     Attributes
@@ -97,25 +95,28 @@ class _Parts:
         None for those that are stored as they are, too.
     """
 
-    def __init__(self, table: Table, needed: Iterable[set[int]], where: str) -> None:
+    def __init__(self, table: Table, columns: Mapping[str, int], where: str) -> None:
         self._table = table
         self._where = where
-        self._columns = Counter(chain.from_iterable(needed))
+        self._last = {part: at for at in columns.values() for part in table.plans[at][0]}
         self.raw: list[bytes | None] = [None] * len(table.parts)
 
-    def begin(self, needed: set[int]) -> None:
-        """Decompress what the next column needs."""
-        for part in needed:
+    def size(self) -> int:
+        """Return the bytes that all of them take."""
+        return sum(self._table.parts[part][1] for part in self._last)
+
+    def begin(self, column: int) -> None:
+        """Decompress what a column needs."""
+        for part in self._table.plans[column][0]:
             codec, raw, _ = self._table.parts[part]
             if codec != compression.STORED and self.raw[part] is None:
                 data = self._table.part_bytes(part)
                 self.raw[part] = compression.decompress(codec, data, raw, f"{self._where}, part {part}")
 
-    def end(self, needed: set[int]) -> None:
+    def end(self, column: int) -> None:
         """Let go of what no other column needs: the next part is then decompressed into the same memory."""
-        for part in needed:
-            self._columns[part] -= 1
-            if not self._columns[part]:
+        for part in self._table.plans[column][0]:
+            if self._last[part] == column:
                 self.raw[part] = None
 
 
@@ -200,7 +201,7 @@ class Block:
                 f"{self._where}: kinds: found {list(self.kinds)} without a kind column, allowed: only kind 0"
             )
         for name, (number, at) in list(self._places.items()):
-            if self._tables[number].needs_kinds(at):
+            if self._tables[number].plans[at][2]:
                 self.hidden.append((name, self.dtypes[name]))
                 del self._places[name], self.dtypes[name], self.groups[name]
 
@@ -230,13 +231,6 @@ class Block:
         """Tell whether every event has its own value of a column; the others of a sparse one are 0."""
         number, at = self._places[name]
         return bool(self._tables[number].columns[at][4] == self.events)
-
-    def _row_bytes(self, name: str) -> int:
-        """Return what a row of a column counts for."""
-        number, at = self._places[name]
-        encoding = self._tables[number].encoding_of(at)
-        is_held = encoding is not None and encoding[0] == "held"
-        return self.dtypes[name].itemsize + (HELD_ROW_BYTES if is_held else 0)
 
     def decode(
         self, names: Collection[str], out: Columns | None = None, zeroed: Collection[str] = ()
@@ -302,22 +296,22 @@ class Block:
     ) -> Iterator[tuple[str, np.ndarray]]:
         """Yield name and array of each column, the kinds first: they place the rows of all others."""
         chosen: list[dict[str, int]] = [{} for _ in self._tables]
+        row_bytes = 0
         for name in ("kind", *names) if "kind" in names else names:
             number, at = self._places[name]
             chosen[number][name] = at
-        parts = [
-            {name: table.parts_of(at) for name, at in columns.items()}
-            for table, columns in zip(self._tables, chosen, strict=True)
+        for table, columns in zip(self._tables, chosen, strict=True):
+            for name, at in columns.items():
+                row_bytes += self.dtypes[name].itemsize + (HELD_ROW_BYTES if table.plans[at][1] else 0)
+        opened = [
+            _Parts(table, columns, self._where) for table, columns in zip(self._tables, chosen, strict=True)
         ]
-        needed = sum(self._row_bytes(name) for columns in chosen for name in columns) * self.events
-        for table, taken in zip(self._tables, parts, strict=True):
-            needed += sum(table.parts[part][1] for part in set().union(*taken.values()))
+        needed = row_bytes * self.events + sum(parts.size() for parts in opened)
         if needed > self._max_bytes:
             raise LimitExceededError(
                 f"{self._where}: decoded columns and their parts: found {needed} bytes, allowed: {self._max_bytes}"
             )
-        for table, columns, taken in zip(self._tables, chosen, parts, strict=True):
-            opened = _Parts(table, taken.values(), self._where)
+        for table, columns, parts in zip(self._tables, chosen, opened, strict=True):
             for name, at in columns.items():
                 array = out.get(name)
                 clear = name in zeroed
@@ -326,11 +320,11 @@ class Block:
                         self.events, self.dtypes[name]
                     )
                     array = new_array(self.events, self.dtypes[name], zeroed=clear)
-                if kinds is None and name != "kind" and table.needs_kinds(at):
+                if kinds is None and name != "kind" and table.plans[at][2]:
                     kinds = self._kinds()
-                opened.begin(taken[name])
-                table.decode(at, opened.raw, kinds, array, clear)
-                opened.end(taken[name])
+                parts.begin(at)
+                table.decode(at, parts.raw, kinds, array, clear)
+                parts.end(at)
                 if name in ("kind", "t"):
                     self._check(name, array)
                 if name == "kind":
@@ -379,10 +373,9 @@ def decode_index_table(body: memoryview, rows: int, dtypes: bytes, where: str) -
     if found != allowed:
         raise CorruptDataError(f"{where}: columns of the index: found {found}, allowed: {allowed}")
     arrays = [np.empty(rows, INTEGER_DTYPES[dtype]) for dtype in dtypes]
-    needed = [table.parts_of(at) for at in range(len(arrays))]
-    parts = _Parts(table, needed, where)
+    parts = _Parts(table, {str(at): at for at in range(len(arrays))}, where)
     for at, array in enumerate(arrays):
-        parts.begin(needed[at])
+        parts.begin(at)
         table.decode(at, parts.raw, None, array)
-        parts.end(needed[at])
+        parts.end(at)
     return arrays
