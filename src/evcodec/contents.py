@@ -16,6 +16,7 @@ from .entries import Entry
 from .errors import EvcodecError, InvalidArgumentError, ReadLimitError
 from .findings import Findings, Problem
 from .framing import RecordType
+from .index import kind_bits
 from .inputs import PipeInput, SeekableInput
 from .locate import Locator, RecordPlace, read_record
 from .parallel import Crew
@@ -98,6 +99,7 @@ class FileContents(_Guard):
         self._source = source
         self._locator = Locator(source, skip_damage, max_block_bytes, self.findings)
         self.headers = self._locator.headers
+        self._last_matching: tuple[Filter, list[RecordPlace]] | None = None
 
     def summary(self) -> Summary:
         """Return the totals."""
@@ -118,14 +120,22 @@ class FileContents(_Guard):
         return self._locator.places()
 
     def _matching(self, chosen: Filter) -> list[RecordPlace]:
-        blocks = [place for place in self._locator.places() if place.type == RecordType.BLOCK]
-        if chosen.blocks is not None:
+        last = self._last_matching
+        if last is not None and last[0] is chosen:
+            return last[1]
+        if chosen.blocks is None:
+            bits = None if chosen.kinds is None else kind_bits(chosen.kinds)
+            blocks = self._locator.matching(bits, chosen.start, chosen.stop)
+        else:
+            blocks = [place for place in self._locator.places() if place.type == RecordType.BLOCK]
             if chosen.blocks.stop > len(blocks):
                 raise InvalidArgumentError(
                     f"{self.name}: blocks: found {chosen.blocks}, allowed: up to {len(blocks)}, which it has"
                 )
             blocks = blocks[chosen.blocks.start : chosen.blocks.stop]
-        return [place for place in blocks if chosen.may_match(place.kinds, place.t_min, place.t_max)]
+            blocks = [place for place in blocks if chosen.may_match(place.kinds, place.t_min, place.t_max)]
+        self._last_matching = chosen, blocks  # it is asked for before the blocks are
+        return blocks
 
     def _end(self, chosen: Filter) -> None:
         """Raise for damage that ended the walk, unless what was asked for ends before it."""

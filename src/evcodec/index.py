@@ -54,17 +54,61 @@ class IndexRow(NamedTuple):
 class Index:
     """What an INDEX record says."""
 
-    rows: list[IndexRow] = field(default_factory=list)
     kinds: Counter[int] = field(default_factory=Counter)
     columns: dict[tuple[str, np.dtype], int] = field(default_factory=dict)
     """Group of each (name, dtype) that blocks of the stream have."""
     is_numbered: bool = False
     """Whether nothing stands between the records of the rows: the first has the sequence number 1, and so on."""
+    table: list[np.ndarray] | None = None
+    """Columns of the rows, as they were read: of a long stream few rows are wanted."""
+    _rows: list[IndexRow] | None = None
+
+    @property
+    def rows(self) -> list[IndexRow]:
+        """The rows, in order."""
+        if self._rows is None:
+            columns = [] if self.table is None else [column.tolist() for column in self.table]
+            self._rows = [IndexRow(*row) for row in zip(*columns, strict=True)]
+        return self._rows
+
+    def row(self, number: int) -> IndexRow:
+        """Return one row."""
+        if self._rows is None and self.table is not None:
+            return IndexRow(*(column.item(number) for column in self.table))
+        return self.rows[number]
+
+    def __len__(self) -> int:
+        return len(self.rows) if self.table is None else len(self.table[0])
 
     @property
     def events(self) -> int:
         """Events of the stream."""
+        if self.table is not None:
+            _, _, types, events, *_ = self.table
+            return int(events[types == RecordType.BLOCK].sum())  # at most 2**40
         return sum(row.events for row in self.rows if row.type == RecordType.BLOCK)
+
+    def matching(self, kinds: int | None, start: int | None, stop: int | None) -> list[int]:
+        """Return the numbers of the rows of blocks that may hold one of these kinds (as bits) in this range of time."""
+        if self.table is None:
+            return [
+                number
+                for number, row in enumerate(self.rows)
+                if row.type == RecordType.BLOCK
+                and (kinds is None or row.kinds & kinds)
+                and (start is None or row.t_max >= start)
+                and (stop is None or row.t_min < stop)
+            ]
+        _, _, types, _, t_min, t_max, bits = self.table
+        found = types == RecordType.BLOCK
+        if kinds is not None:
+            found &= (bits & np.uint64(kinds)) != 0
+        if start is not None:
+            found &= t_max >= start
+        if stop is not None:
+            found &= t_min < stop
+        numbers: list[int] = np.flatnonzero(found).tolist()
+        return numbers
 
     def add_block(self, place: tuple[int, int, int], block: Block) -> None:
         """Add a block at (offset, size, type)."""
@@ -115,21 +159,37 @@ def unpack_index(payload: memoryview, stream_bytes: int, where: str) -> Index:
     at = _read_kinds(payload, at, index, where)
     at = _read_columns(payload, at, index, where)
     arrays = decode_index_table(payload[at:], rows, _DTYPE_CODES, where)
-    index.rows = [IndexRow(*row) for row in zip(*(array.tolist() for array in arrays), strict=True)]
-    for row in index.rows:
-        if (
-            row.type not in (RecordType.BLOCK, RecordType.ENTRIES)
-            or not 0 <= row.events <= _MOST_EVENTS[row.type]
-        ):
-            raise CorruptDataError(
-                f"{where}: row of the index: found type {row.type} with {row.events} "
-                "events, allowed: blocks and entries within the limits"
-            )
+    index.table = arrays
+    types, events = arrays[2], arrays[3]
+    bad = events < 0
+    for type_, most in _MOST_EVENTS.items():
+        bad |= (types == type_) & (events > most)
+    bad |= (types != RecordType.BLOCK) & (types != RecordType.ENTRIES)
+    if bad.any():
+        row = index.row(int(bad.argmax()))
+        raise CorruptDataError(
+            f"{where}: row of the index: found type {row.type} with {row.events} "
+            "events, allowed: blocks and entries within the limits"
+        )
     if sum(index.kinds.values()) != index.events:
         raise CorruptDataError(
             f"{where}: events by kind: found {sum(index.kinds.values())}, allowed: {index.events}"
         )
     return index
+
+
+def misplaced_row(index: Index, first: int, stop: int, is_dense: bool) -> int | None:
+    """Return the number of the first row that does not lie behind the one before it, the first at ``first`` or behind it,
+    all before ``stop``; or, where they are dense, right there. None if all do.
+    """
+    assert index.table is not None
+    offsets, sizes = index.table[:2]
+    bad = (offsets < 0) | (offsets > stop) | (sizes < _LEAST_RECORD_BYTES) | (sizes > stop)
+    if not bad.any():  # else sums may not fit
+        ends = offsets + sizes
+        before = np.concatenate(([first], ends[:-1]))
+        bad = (offsets != before if is_dense else offsets < before) | (ends > stop)
+    return int(bad.argmax()) if bad.any() else None
 
 
 def _read_kinds(payload: memoryview, at: int, index: Index, where: str) -> int:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Protocol
 from .errors import InvalidArgumentError, TruncatedDataError
 
 PIECE_BYTES = 2**20
+_SMALL_BYTES = 2**16
 
 
 class Input(Protocol):
@@ -142,8 +143,8 @@ class FileInput(SeekableInput):
 
     def read_at(self, offset: int, size: int) -> memoryview:
         """Return ``size`` bytes from ``offset`` on; raise TruncatedDataError if they are not there."""
-        there = self.size()
-        if offset < 0 or size > there - offset:  # nothing is allocated for bytes that do not exist
+        there = offset + size if size <= _SMALL_BYTES else self.size()
+        if offset < 0 or size > there - offset:  # nothing large is allocated for bytes that do not exist
             raise TruncatedDataError(
                 f"{self.name}, byte {offset}: found {there} bytes in all, needed {size} from there on"
             )
@@ -155,6 +156,9 @@ class FileInput(SeekableInput):
     def _read(self, offset: int, size: int) -> bytes:
         if self._has_pread:
             descriptor = self._descriptor()
+            data = os.pread(descriptor, size, offset)
+            if len(data) == size:
+                return data
             return _read_fully(lambda done, left: os.pread(descriptor, left, offset + done), size)
         with self._lock:
             self._file.seek(self._start + offset)

@@ -21,7 +21,7 @@ from .framing import (
     check_record,
     parse_head,
 )
-from .index import Index, unpack_index
+from .index import Index, misplaced_row, unpack_index
 from .inputs import SeekableInput
 from .limits import DEFAULT_BLOCK_BYTES
 from .scan import StreamRecord, StreamScanner
@@ -118,7 +118,7 @@ class _Stream(NamedTuple):
 
 
 def _place(number: int, stream: _Stream, row_number: int) -> RecordPlace:
-    row = stream.contents.rows[row_number]
+    row = stream.contents.row(row_number)
     sequence = row_number + 1 if stream.contents.is_numbered else None
     return RecordPlace(number, stream.position + row.offset, *row[1:], sequence)
 
@@ -151,11 +151,7 @@ class Locator:
         except EvcodecError:
             # Whatever is wrong with an accelerator: the records themselves decide.
             self._walk()
-        self._places = [
-            _place(number, stream, i)
-            for number, stream in enumerate(self._streams)
-            for i in range(len(stream.contents.rows))
-        ]
+        self._places: list[RecordPlace] | None = None
 
     @property
     def headers(self) -> list[Header]:
@@ -181,7 +177,21 @@ class Locator:
         """Return the places of all blocks and entries that come before damage, or between it when it is
         skipped.
         """
+        if self._places is None:
+            self._places = [
+                _place(number, stream, i)
+                for number, stream in enumerate(self._streams)
+                for i in range(len(stream.contents))
+            ]
         return self._places
+
+    def matching(self, kinds: int | None, start: int | None, stop: int | None) -> list[RecordPlace]:
+        """Return the places of the blocks that may hold one of these kinds (as bits) in this range of time."""
+        return [
+            _place(number, stream, i)
+            for number, stream in enumerate(self._streams)
+            for i in stream.contents.matching(kinds, start, stop)
+        ]
 
     def kinds(self) -> Counter[int]:
         """Return the number of events by kind."""
@@ -262,20 +272,14 @@ class Locator:
                 f"byte {record.position}: index: found to end at byte {record.end}, allowed: {last.position}"
             )
         index = unpack_index(record.payload, record.position - position, f"byte {record.position}")
-        before = first.record_bytes
-        without_others = record.sequence == len(index.rows) + 1
-        for row in index.rows:
-            if (
-                row.offset < before
-                or row.size < HEAD_BYTES + TAIL_BYTES
-                or row.offset > record.position - position - row.size
-                or (without_others and row.offset != before)
-            ):
-                raise CorruptDataError(
-                    f"byte {record.position}: row of the index: found offset {row.offset} "
-                    f"and size {row.size}, allowed: behind the row before it"
-                )
-            before = row.offset + row.size
+        without_others = record.sequence == len(index) + 1
+        wrong = misplaced_row(index, first.record_bytes, record.position - position, without_others)
+        if wrong is not None:
+            raise CorruptDataError(
+                f"byte {record.position}: row of the index: found offset {index.row(wrong).offset} "
+                f"and size {index.row(wrong).size}, allowed: behind the row before it"
+            )
+        before = index.row(len(index) - 1).offset + index.row(len(index) - 1).size
         if without_others and before != record.position - position:
             raise CorruptDataError(
                 f"byte {record.position}: rows of the index: found them to end at "
@@ -318,7 +322,7 @@ class Locator:
         """Raise an EvcodecError if a record does not begin where the index says: when bytes were put in and others
         taken out, only a walk finds what has moved.
         """
-        for i in range(len(stream.contents.rows)):
+        for i in range(len(stream.contents)):
             place = _place(0, stream, i)
             read_head(self._source.read_at(place.position, HEAD_BYTES), place)
 
