@@ -190,7 +190,7 @@ class Dataset(Described):
         # Files of other machines are opened ahead: most of the time that a small one takes is waiting.
         with far_crew(FAR_THREADS if far and blocks is None else 1) as crew:
             for (file, limits), job in crew.in_order(
-                lambda found: self._access.open(*found, wall=self._wall), reached
+                lambda found: self._access.open(*found, blocks, self._wall), reached
             ):
                 try:
                     reader = job.take()

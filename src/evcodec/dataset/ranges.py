@@ -213,7 +213,7 @@ class _Ahead(SeekableInput):
         self._crew = crew
         self._pieces = pieces
         self._starts = [piece[0] for piece in pieces]
-        self._next = 0
+        self._next = self._taken = 0
         self._under_way: dict[int, Job[memoryview]] = {}
         self._there: dict[int, memoryview] = {}
         # One thread at a time starts and takes. What others wait for is under way meanwhile.
@@ -232,7 +232,8 @@ class _Ahead(SeekableInput):
         self._begin(number)
         if number in self._under_way:
             self._there[number] = self._under_way.pop(number).take()
-            self._begin(self._next - 1)  # one was taken, so another may start
+            self._taken += 1
+            self._begin(number)
         data = self._there.get(number)
         if data is None:  # it was read before
             return None
@@ -243,8 +244,12 @@ class _Ahead(SeekableInput):
         return data[offset - piece[0] : offset - piece[0] + size]
 
     def _begin(self, number: int) -> None:
-        """Have the piece of a number, and those behind it that threads are free for, fetched."""
-        while self._next < len(self._pieces) and (self._next <= number or not self._crew.is_full):
+        """Have the piece of a number fetched, and further ones, the more the more were taken: whoever looks at the first
+        event only shall not fetch a file.
+        """
+        while self._next < len(self._pieces) and (
+            self._next <= number or (self._next <= number + 1 + self._taken and not self._crew.is_full)
+        ):
             start, stop, _ = self._pieces[self._next]
             self._under_way[self._next] = self._crew.start(self._source.fetch, start, stop)
             self._next += 1

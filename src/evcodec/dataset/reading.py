@@ -39,7 +39,13 @@ class FileAccess(NamedTuple):
     on_error: str
     threads: int
 
-    def open(self, file: StreamFile, limits: Limits | None = None, wall: bool = False) -> Reader:
+    def open(
+        self,
+        file: StreamFile,
+        limits: Limits | None = None,
+        blocks: range | None = None,
+        wall: bool = False,
+    ) -> Reader:
         """Return a Reader of a file that is what it was when the dataset was planned.
 
         Parameters
@@ -47,10 +53,13 @@ class FileAccess(NamedTuple):
         file : StreamFile
         limits : Limits, optional
             What of it will be read, in its own ``t``.
+        blocks : range, optional
+            Which blocks of it will be read.
         wall : bool
             Whether they come from times of the wall clock, by the file's epoch.
         """
         whole = limits is not None and file.size <= _WHOLE_BYTES and limits.allow_all(file)
+        whole = whole and (blocks is None or len(blocks) == file.blocks)
         with naming(file.path):
             source = self.stores.source(file.path, file.size, file.ends, whole)
             reader = Reader(source, on_error=self.on_error, threads=self.threads)
