@@ -21,6 +21,8 @@ _TAIL_BYTES = 14 * 2**10
 _SMALL_READ = 64
 # Asking for what lies between is cheaper than another request.
 _MOST_GAP = 16 * 2**10
+# Pieces grow, so that the first is there soon.
+_FIRST_PIECE_BYTES = 2**18
 _PIECE_BYTES = 2 * 2**20
 _IN_FLIGHT = 4
 # A file without an index is read twice: to find its blocks, and for what is in them. One that is no larger is kept.
@@ -195,7 +197,8 @@ def _merged(ranges: Iterable[tuple[int, int]]) -> list[list[int]]:
     found: list[list[int]] = []
     for offset, size in ranges:
         last = found[-1] if found else [0, -1, 0]
-        if 0 <= offset - last[1] <= _MOST_GAP and offset + size - last[0] <= _PIECE_BYTES and last[2]:
+        most = min(_FIRST_PIECE_BYTES << min(len(found) - 1, 8), _PIECE_BYTES) if found else 0
+        if 0 <= offset - last[1] <= _MOST_GAP and offset + size - last[0] <= most:
             last[1], last[2] = offset + size, last[2] + 1
         else:
             found.append([offset, offset + size, 1])
