@@ -21,6 +21,7 @@ class Example(NamedTuple):
 
 
 KNOWN = {
+    "dataset_of_sessions.py": Example("39 of 40 files are sound"),
     "own_columns.py": Example("small: "),
     "record_and_read.py": Example("nothing recorded for 4.0 s: not_listed"),
     "tail_a_pipe.py": Example("100 events in all"),
