@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
@@ -238,3 +239,28 @@ def test_it_may_be_an_object_too(folder: Path) -> None:
         evcodec.open_dataset(folder / "d", catalogue=url)
     assert names == []
     files.rm(f"/{folder.name}", recursive=True)
+
+
+def _open(folder: Path) -> int:
+    return len(evcodec.open_dataset(folder / "d", catalogue=folder / "c.parquet"))
+
+
+def test_many_processes_may_begin_at_once(folder: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        for i in range(4):
+            put(folder / "d" / "user=0" / "0.evc", made(30 + i))
+            assert pool.map(_open, [folder] * 8, chunksize=1) == [120 + i] * 8
+    assert len(pq.read_table(folder / "c.parquet")) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text here")
+def test_a_name_that_is_no_text(folder: Path) -> None:
+    name = os.fsdecode(b"\xff.evc")
+    put(folder / "d" / name, made(3))
+    for _ in range(2):
+        dataset = evcodec.open_dataset(folder / "d", catalogue=folder / "c.parquet")
+        assert len(dataset.read()) == len(dataset) == 103
+    assert len(pq.read_table(folder / "c.parquet")) == 5
+    with pytest.raises(Exception, match="found a name that is no text"):
+        pa.table(dataset.arrow(path="file"))
+    assert len(pa.table(dataset)) == 103

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
 
@@ -131,11 +131,13 @@ class Catalogue:
                 row = self._rows.get(item.path)
                 if row is not None and row[:3] == (item.size, item.modified_ns, item.etag):
                     rows[item.path] = row
-            elif item.path not in problems and (file.epoch_ns is None or file.epoch_ns in _INT64):
+            elif item.path not in problems and _fits(file):
                 rows[item.path] = self._row(file)
         if rows != self._rows:
             self._rows = rows
-            self._stores.store(self.path, self._written())
+            # Another process that found the same is writing it: as when many begin a job together.
+            with suppress(InvalidArgumentError):
+                self._stores.store(self.path, self._written())
 
     def _row(self, file: StreamFile) -> tuple[Any, ...]:
         known = self._rows.get(file.path)
@@ -237,6 +239,15 @@ class Catalogue:
                 and min(row[10].values(), default=1) > 0
             ):
                 raise CorruptDataError(f"{self.path}: row of {path}: found figures that cannot be")
+
+
+def _fits(file: StreamFile) -> bool:
+    """Tell whether a row can hold a file: names may be no text, and epochs beyond int64. Such files are opened each time."""
+    try:
+        file.path.encode()
+    except UnicodeEncodeError:
+        return False
+    return file.epoch_ns is None or file.epoch_ns in _INT64
 
 
 def _kinds(kinds: Any, counts: Any) -> Iterator[dict[int, int]]:

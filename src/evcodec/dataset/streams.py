@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -89,7 +88,16 @@ def dataset_stream(
     )
 
 
-def _labels(file: StreamFile, partitions: list[str], path: str | None) -> dict[str, Any]:
-    labels = {name: file.partitions.get(name) for name in partitions}
-    found = {name: DEFAULT_PARTITION if value is None else value for name, value in labels.items()}
-    return found if path is None else found | {path: file.path}
+def _labels(file: StreamFile, partitions: list[str], path: str | None) -> dict[str, str]:
+    values = {name: file.partitions.get(name) for name in partitions} | (
+        {} if path is None else {path: file.path}
+    )
+    found = {name: DEFAULT_PARTITION if value is None else value for name, value in values.items()}
+    for name, value in found.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidArgumentError(
+                f"{file.path!r}: {name}: found a name that is no text, allowed in Arrow: UTF-8"
+            ) from None
+    return found
