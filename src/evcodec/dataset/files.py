@@ -12,6 +12,7 @@ import numpy as np
 from .. import messages
 from ..entries import Anchor
 from ..errors import CorruptDataError, EvcodecError
+from ..framing import RecordType
 from ..reader import Reader
 from .paths import Listed
 
@@ -126,18 +127,19 @@ def describe(
 
     ``ends`` is called when all that was needed has been read; ``shared`` has what many files have alike.
     """
-    columns, governance = reader.columns, reader.governance
+    events, blocks, start, stop, kinds, columns = _facts(reader)
+    governance = reader.governance
     epoch = epoch_of(reader)
     return StreamFile(
         path=listed.path,
         size=listed.size,
         modified_ns=listed.modified_ns,
         etag=listed.etag,
-        events=len(reader),
-        blocks=len(reader.blocks),
-        start=reader.start,
-        stop=reader.stop,
-        kinds=reader.kinds,
+        events=events,
+        blocks=blocks,
+        start=start,
+        stop=stop,
+        kinds=kinds,
         columns=shared.setdefault(tuple(columns.items()), columns),
         epoch_ns=epoch,
         governance=shared.setdefault(messages.pack(governance, "governance"), governance),
@@ -145,6 +147,28 @@ def describe(
         packed_metadata=messages.pack(reader.metadata, "metadata"),
         ends=ends(),
     )
+
+
+class _Facts(NamedTuple):
+    """What the index of a file says."""
+
+    events: int
+    blocks: int
+    start: int | None
+    stop: int | None
+    kinds: dict[int, int]
+    columns: dict[str, np.dtype]
+
+
+def _facts(reader: Reader) -> _Facts:
+    """Return what `StreamFile` has of a Reader. Its properties would add up all blocks once for each of them."""
+    contents = reader._contents
+    found = contents.summary()
+    blocks = sum(place.type == RecordType.BLOCK for place in contents.places())
+    columns = dict(found.columns.keys())
+    if len(columns) < len(found.columns):  # one has several dtypes
+        columns = reader.columns
+    return _Facts(found.events, blocks, found.t_min, found.t_max, dict(sorted(found.kinds.items())), columns)
 
 
 def epoch_of(reader: Reader) -> int | None:
@@ -155,10 +179,10 @@ def epoch_of(reader: Reader) -> int | None:
 
 def check_unchanged(file: StreamFile, reader: Reader) -> None:
     """Raise CorruptDataError if a file is not what the dataset was planned with."""
-    found = (len(reader), len(reader.blocks), reader.start, reader.stop, reader.kinds, reader.columns)
+    found = _facts(reader)
     planned = (file.events, file.blocks, file.start, file.stop, file.kinds, file.columns)
     if found != planned or (reader.metadata, reader.governance) != (file.metadata, file.governance):
         raise CorruptDataError(
-            f"{file.path}: found {found[0]} events in {found[1]} blocks that are not those that the dataset was planned "
-            f"with, allowed: {file.events} in {file.blocks}, unchanged since; open the dataset anew"
+            f"{file.path}: found {found.events} events in {found.blocks} blocks that are not those that the dataset was "
+            f"planned with, allowed: {file.events} in {file.blocks}, unchanged since; open the dataset anew"
         )
