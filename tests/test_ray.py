@@ -301,7 +301,7 @@ def test_what_is_no_event_is_refused(tmp_path, block, message):
         {"path": b"x"},
         {"path": ""},
         {"governance": {"purpose": 1}},
-        {"metadata": {"x": object()}},
+        {"metadata": {"x": 1.5j}},
     ],
     ids=str,
 )
