@@ -1,0 +1,73 @@
+"""States as users keep them: plain values, nothing in which is believed when they come back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..errors import InvalidArgumentError
+from .lanes import Lane
+
+_VERSION = 1
+_MOST_RANGES = 2**20
+
+
+class State(NamedTuple):
+    """What one rank has left of an epoch."""
+
+    digest: str
+    """Of the windows, and of everything that their order depends on."""
+    epoch: int
+    batch_size: int
+    rank: int
+    world_size: int
+    lanes: list[Lane]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the state as a dict of integers, strings and lists."""
+        lanes = [[list(part) for part in lane] for lane in self.lanes]
+        return {"version": _VERSION, **self._asdict(), "lanes": lanes}
+
+
+def read_state(plain: Any, digest: str, windows: int) -> State:
+    """Return a state; raise InvalidArgumentError if it cannot be one of so many windows with this digest."""
+    if not isinstance(plain, Mapping) or {*plain} != {"version", *State._fields}:
+        raise InvalidArgumentError("state: found something else, allowed: what state_dict returned")
+    if plain["version"] != _VERSION:
+        raise InvalidArgumentError(f"state: found version {plain['version']!r}, allowed: {_VERSION}")
+    if plain["digest"] != digest:
+        raise InvalidArgumentError(
+            "state: found one of another dataset, or of windows made with other arguments, allowed: one of these windows"
+        )
+    epoch, batch_size, rank, world_size = numbers = [
+        plain[name] for name in ("epoch", "batch_size", "rank", "world_size")
+    ]
+    if not all(_is_number(number, 2**62) for number in numbers) or not batch_size:
+        raise InvalidArgumentError(f"state: found {numbers} as epoch, batch size, rank and world size")
+    lanes = [read_lane(lane, windows) for lane in plain["lanes"]] if _is_list(plain["lanes"]) else []
+    if not lanes:
+        raise InvalidArgumentError("state: found no lanes, allowed: at least one")
+    return State(digest, epoch, batch_size, rank, world_size, lanes)
+
+
+def read_lane(plain: Any, windows: int) -> Lane:
+    """Return a lane; raise InvalidArgumentError if it cannot be one of so many windows."""
+    lane: Lane = []
+    parts: Sequence[Any] = plain if _is_list(plain) else [()]
+    for part in parts:
+        if not _is_list(part) or len(part) != 2 or not all(_is_number(end, windows) for end in part):
+            raise InvalidArgumentError(
+                f"state: lane: found {part!r}, allowed: pairs of integers up to {windows}"
+            )
+        if part[0] >= part[1]:
+            raise InvalidArgumentError(f"state: lane: found {part!r}, allowed: the smaller one first")
+        lane.append((part[0], part[1]))
+    return lane
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) <= _MOST_RANGES
+
+
+def _is_number(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
