@@ -47,7 +47,7 @@ LAYERS = (
     ("checking",),
     ("stream",),
     ("dataset",),
-    ("ray", "torch"),
+    ("polars", "ray", "torch"),
     ("__init__",),
     ("sinks", "sources"),
     ("cli",),
@@ -55,7 +55,7 @@ LAYERS = (
 )
 # The only modules that open, read or write anything outside of the process.
 DOING_IO = {"cpu", "inputs", "locks", "merging", "outputs", "reader", "replacing", "resume", "stream"}
-DOING_IO |= {"dataset", "ray", "torch", "exits", "sinks", "sources", "cli", "__main__"}
+DOING_IO |= {"arrow_methods", "dataset", "ray", "torch", "exits", "sinks", "sources", "cli", "__main__"}
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}
 EXTRAS = {"click", "fsspec", "mcap", "pandas", "pcodec", "polars", "pyarrow", "ray", "rich", "torch"}

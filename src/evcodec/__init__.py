@@ -26,6 +26,7 @@ from .errors import (
     WriteFailedError,
 )
 from .oneshot import encode
+from .polars import scan_polars
 from .reader import Reader, decode
 from .schema import ColumnGroup, EventFlag, EventKind, KeyClass, ScrollSource
 from .version import __version__
@@ -68,4 +69,5 @@ __all__ = [
     "decode",
     "encode",
     "open_dataset",
+    "scan_polars",
 ]

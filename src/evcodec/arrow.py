@@ -6,18 +6,45 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ._arrow import schema_capsule, schema_of, stream_capsule
-from .arrow_fields import TIMESTAMP_FORMAT, Form, Origin, Plan, Texts, Values, make_plan
+from ._arrow import array_capsule, schema_capsule, schema_of, stream_capsule
+from .arrow_fields import TIMESTAMP_FORMAT, Field, Form, Origin, Plan, Texts, Values, make_plan
 from .batch import EventBatch
 from .entries import Context
 from .plain import dumps, plain
 
-__all__ = ["ArrowStream", "Origin", "Texts", "context_texts", "make_stream"]
+__all__ = ["ArrowStream", "Origin", "RecordBatch", "Texts", "context_texts", "make_stream"]
 
 # Smaller batches are joined: consumers work on each, and a recorder writes a block every quarter of a second.
 ROWS_AT_ONCE = 65_536
+# A batch that is larger than this many times that is not copied to be joined.
+_MOST_JOINED = 2
 
 Part = tuple[EventBatch, Origin]
+
+
+class RecordBatch:
+    """Columns of some events, as any Arrow library takes them."""
+
+    __slots__ = ("_schema", "_values")
+
+    def __init__(self, schema: Field, values: Values) -> None:
+        self._schema = schema
+        self._values = values
+
+    def __len__(self) -> int:
+        return self._values[0]
+
+    def __arrow_c_schema__(self) -> object:
+        """Return a capsule with the schema."""
+        return schema_capsule(self._schema)
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """Return capsules with schema and values, whatever is requested."""
+        return schema_capsule(self._schema), array_capsule(self._values)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a capsule with a stream of this batch alone."""
+        return stream_capsule(self._schema, lambda: (self._values,))
 
 
 class ArrowStream:
@@ -66,7 +93,23 @@ class ArrowStream:
         if self._with_timestamps is not None and _wants_timestamps(self._plan, requested_schema):
             return self._with_timestamps().__arrow_c_stream__(requested_schema)
         plan = self._plan.as_requested(requested_schema)
-        return stream_capsule(plan.schema(), lambda: _values(plan, self._parts()))
+        return stream_capsule(plan.schema(), lambda: _values(plan, self._parts(), ROWS_AT_ONCE))
+
+    def record_batches(self, rows: int = ROWS_AT_ONCE) -> Iterator[RecordBatch]:
+        """Yield the record batches one by one, for libraries that go on by themselves.
+
+        Parameters
+        ----------
+        rows : int
+            Small batches are joined until they have so many rows.
+
+        Raises
+        ------
+        EvcodecError
+            As the source does; what was sound before has been given.
+        """
+        for values in _values(self._plan, self._parts(), rows):
+            yield RecordBatch(self._schema, values)
 
     def __repr__(self) -> str:
         return f"<ArrowStream ({', '.join(self.columns)})>"
@@ -160,14 +203,14 @@ def _wants_timestamps(plan: Plan, requested_schema: object | None) -> bool:
     )
 
 
-def _values(plan: Plan, parts: Iterable[Part]) -> Iterator[Values]:
+def _values(plan: Plan, parts: Iterable[Part], rows: int) -> Iterator[Values]:
     """Yield the buffers of each batch; small ones are joined."""
-    for batches, origin in _joined(parts):
+    for batches, origin in _joined(parts, rows):
         batch = batches[0] if len(batches) == 1 else EventBatch.concat(batches)
         yield plan.values(batch.columns, len(batch), origin)
 
 
-def _joined(parts: Iterable[Part]) -> Iterator[tuple[list[EventBatch], Origin]]:
+def _joined(parts: Iterable[Part], enough: int) -> Iterator[tuple[list[EventBatch], Origin]]:
     """Yield batches of one origin together, until they have enough rows. Before an error comes what there was."""
     waiting: list[EventBatch] = []
     rows = 0
@@ -179,7 +222,7 @@ def _joined(parts: Iterable[Part]) -> Iterator[tuple[list[EventBatch], Origin]]:
             part = next(source, None)
         except Exception as error:
             part, failure = None, error
-        if waiting and (part is None or part[1] is not last or rows + len(part[0]) > ROWS_AT_ONCE):
+        if waiting and (part is None or part[1] is not last or rows + len(part[0]) > _MOST_JOINED * enough):
             yield waiting, last
             waiting, rows = [], 0
         if part is None:
@@ -188,5 +231,8 @@ def _joined(parts: Iterable[Part]) -> Iterator[tuple[list[EventBatch], Origin]]:
             waiting.append(part[0])
             rows += len(part[0])
             last = part[1]
+        if rows >= enough:
+            yield waiting, last
+            waiting, rows = [], 0
     if failure is not None:
         raise failure
