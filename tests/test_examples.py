@@ -22,7 +22,10 @@ class Example(NamedTuple):
 
 KNOWN = {
     "dataset_of_sessions.py": Example("39 of 40 files are sound"),
+    "duckdb_queries.py": Example("strokes of two people in one stream", ("duckdb",)),
     "own_columns.py": Example("small: "),
+    "pandas_sessions.py": Example("moves written, none changed", ("pandas", "pyarrow")),
+    "polars_dataset.py": Example("240000 events in all", ("polars",)),
     "record_and_read.py": Example("nothing recorded for 4.0 s: not_listed"),
     "tail_a_pipe.py": Example("100 events in all"),
 }
