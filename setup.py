@@ -9,6 +9,7 @@ EVCODEC_SANITIZE=address,undefined    build with these sanitizers, or with threa
 import os
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -100,8 +101,10 @@ if unlisted := set(listed("**/*.pyx")) ^ set(sources.values()):
     sys.exit(f"setup.py: MODULES and the .pyx files differ in {', '.join(sorted(unlisted))}")
 hot = sorted({path for pattern in PER_LEVEL for path in listed(f"kernels/{pattern}")})
 cold = [path for path in listed("kernels/*.c") if path not in hot]
+version = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+macros = [("EVCODEC_VERSION", version)]
 headers = listed("**/*.h") + listed("**/*.pxd") + listed("**/*.pxi")
-depends = [*headers, "setup.py", options_stamp()]
+depends = [*headers, "setup.py", "pyproject.toml", options_stamp()]
 
 
 def library(
@@ -129,6 +132,7 @@ extensions = [
         name,
         [source],
         include_dirs=INCLUDE,
+        define_macros=macros,
         depends=[*hot, *cold, *depends],
         extra_compile_args=COMMON + CYTHON_WARNINGS,
         extra_link_args=LINK,

@@ -17,6 +17,17 @@ from evcodec.kernels cimport *
 
 from evcodec.errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
 
+cdef extern from *:
+    """
+    #define ev_text(x) #x
+    #define ev_text_of(x) ev_text(x)
+    static const char *const ev_version = ev_text_of(EVCODEC_VERSION);
+    """
+    const char *ev_version
+
+# The build knows it; asking the installed package takes a third of the time that importing evcodec does.
+VERSION = ev_version.decode()
+
 cdef int fail(int status, const ev_error *error, str where) except -1:
     """Raise what a kernel's status stands for."""
     if status == EV_SPACE:

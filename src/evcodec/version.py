@@ -1,5 +1,5 @@
-"""The version, from where the package states it once."""
+"""The version, which the package states once, as the build found it."""
 
-from importlib.metadata import version
+from ._codec import VERSION
 
-__version__ = version("evcodec")
+__version__ = VERSION
