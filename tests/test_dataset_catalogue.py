@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -264,3 +265,30 @@ def test_a_name_that_is_no_text(folder: Path) -> None:
     with pytest.raises(Exception, match="found a name that is no text"):
         pa.table(dataset.arrow(path="file"))
     assert len(pa.table(dataset)) == 103
+
+
+@pytest.mark.soak
+def test_a_hundred_thousand_files_are_planned_without_opening_one(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    streams = [
+        stream(made(50 + i), epoch=WALL_NS + i, metadata={"n": i}, governance={"purpose": f"p{i % 3}"})
+        for i in range(100)
+    ]
+    for i in range(1_000):
+        folder = tmp_path / "d" / f"user={i:03}"
+        folder.mkdir(parents=True)
+        for j, data in enumerate(streams):
+            (folder / f"{j:02}.evc").write_bytes(data)
+    for attempt, expected in (("all opened", 100_000), ("none opened", 0)):
+        begun = time.process_time()
+        with opened() as names:
+            dataset = evcodec.open_dataset(tmp_path / "d", catalogue=tmp_path / "c.parquet")
+        record_property(f"100,000 files, {attempt}", f"{time.process_time() - begun:.2f} s of processor time")
+        assert len(names) == expected
+        assert len(dataset.files) == 100_000
+    begun = time.process_time()
+    with opened() as names:
+        assert len(dataset.filter(where={"purpose": "p1", "n": range(10)}).splits()) == 3_000
+    record_property("chosen from 100,000 files", f"{time.process_time() - begun:.2f} s of processor time")
+    assert names == []
