@@ -296,7 +296,10 @@ def test_several_streams_in_a_file_and_streams_without_an_end(tmp_path: Path) ->
         (0, 0, None),
     ]
     assert dataset.read().equals(joined(dataset))
-    parts = [batch for split in dataset.splits(1) for batch in dataset.read_split(split)]
+    assert [file.indexed for file in dataset.files] == [True, False, True]
+    splits = dataset.splits(1)
+    assert [Path(split.file.path).name for split in splits] == ["a.evc"] * 6 + ["b.evc"]
+    parts = [batch for split in splits for batch in dataset.read_split(split)]
     assert EventBatch.concat(parts).equals(joined(dataset))
 
 

@@ -100,6 +100,7 @@ class FileContents(_Guard):
         self._locator = Locator(source, skip_damage, max_block_bytes, self.findings)
         self.headers = self._locator.headers
         self._last_matching: tuple[Filter, list[RecordPlace]] | None = None
+        self.was_walked = self._locator.was_walked
 
     def summary(self) -> Summary:
         """Return the totals."""
@@ -212,6 +213,8 @@ class FileContents(_Guard):
 
 class PipeContents(_Guard):
     """Streams that come in order, once."""
+
+    was_walked = True
 
     def __init__(
         self, source: PipeInput, skip_damage: bool, max_block_bytes: int, max_entries_bytes: int

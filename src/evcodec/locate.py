@@ -146,10 +146,13 @@ class Locator:
         self._blocks: dict[int, Block] = {}
         records = _Records(source)
         self._sound_bytes = records.size
+        self.was_walked = False
+        """Whether all of the data was read to find its records."""
         try:
             self._streams = self._from_indexes(records)
         except EvcodecError:
             # Whatever is wrong with an accelerator: the records themselves decide.
+            self.was_walked = True
             self._walk()
         self._places: list[RecordPlace] | None = None
 

@@ -78,7 +78,7 @@ class Catalogue:
         if listed.modified_ns is None and listed.etag is None:  # nothing tells whether it changed
             return None
         (size, modified, tag, events, blocks, start, stop, epoch, head, tail) = row[:10]
-        kinds, columns, governance, metadata = row[10:]
+        kinds, columns, governance, metadata, indexed = row[10:]
         return StreamFile(
             listed.path,
             size,
@@ -94,6 +94,7 @@ class Catalogue:
             self._governance(governance),
             listed.partitions,
             metadata,
+            indexed,
             (head, tail),
         )
 
@@ -148,6 +149,7 @@ class Catalogue:
         return (
             *(file.size, file.modified_ns, file.etag, file.events, file.blocks, file.start, file.stop),
             *(file.epoch_ns, *file.ends, dict(file.kinds), columns, governance, file.packed_metadata),
+            file.indexed,
         )
 
     # ---- as Parquet ----
@@ -172,6 +174,7 @@ class Catalogue:
             pa.field("columns", text, nullable=False),
             pa.field("governance", pa.binary(), nullable=False),
             pa.field("metadata", pa.binary(), nullable=False),
+            pa.field("indexed", pa.bool_(), nullable=False),
             # For those who look into the catalogue with other tools; never read back.
             pa.field("purpose", text),
             pa.field("retain_until_ns", integer),
@@ -187,7 +190,7 @@ class Catalogue:
             *([row[i] for row in rows] for i in range(10)),
             [list(row[10]) for row in rows],
             [list(row[10].values()) for row in rows],
-            *([row[i] for row in rows] for i in range(11, 14)),
+            *([row[i] for row in rows] for i in range(11, 15)),
             [found.get("purpose") for found in governed],
             [found.get("retain_until_ns") for found in governed],
         ]
@@ -217,7 +220,7 @@ class Catalogue:
         for field in table.schema:
             if not field.nullable and table.column(field.name).null_count:
                 raise CorruptDataError(f"{self.path}: {field.name}: found null, allowed: values")
-        named = {name: table.column(name) for name in table.column_names[:16]}
+        named = {name: table.column(name) for name in table.column_names[:17]}
         kinds = list(_kinds(named.pop("kinds").combine_chunks(), named.pop("kind_events").combine_chunks()))
         values = [column.to_pylist() for column in named.values()]
         rows = zip(*values[1:11], kinds, *values[11:], strict=True)

@@ -307,7 +307,7 @@ class Dataset(Described):
         Parameters
         ----------
         max_bytes : int
-            About how many bytes of a file a split may be; it is one block at least.
+            About how many bytes of a file a split may be; it is one block at least. A file without an index is one split.
         kinds, start, stop
             As in `filter`, for leaving out files; `read_split` takes them too.
         """

@@ -64,6 +64,8 @@ class StreamFile:
         What the folders ``key=value`` of the path say.
     packed_metadata : bytes
         `metadata` in msgpack, which takes less memory.
+    indexed : bool
+        Whether it is found at its end where its blocks stand; else all of it is read for that when it is opened.
     ends : (int, int)
         Bytes at the start and at the end of a remote file that say what it holds; 0 where nobody asked.
     """
@@ -82,6 +84,7 @@ class StreamFile:
     governance: Mapping[str, Any] = field(hash=False)
     partitions: Mapping[str, str | None] = field(hash=False)
     packed_metadata: bytes = field(default=EMPTY_METADATA, repr=False)
+    indexed: bool = True
     ends: tuple[int, int] = field(default=(0, 0), repr=False)
 
     @property
@@ -145,6 +148,7 @@ def describe(
         governance=shared.setdefault(messages.pack(governance, "governance"), governance),
         partitions=listed.partitions,
         packed_metadata=messages.pack(reader.metadata, "metadata"),
+        indexed=not reader._contents.was_walked,
         ends=ends(),
     )
 

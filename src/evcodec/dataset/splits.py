@@ -35,7 +35,7 @@ class Split:
 
 def plan_splits(files: Iterable[tuple[StreamFile, Limits]], max_bytes: int) -> Iterator[Split]:
     """Yield splits of files, with limits in their own ``t``, in order, each of about ``max_bytes`` of a file or fewer,
-    and of one block at least.
+    and of one block at least. A file without an index is one split.
     """
     if as_int("max_bytes", max_bytes) < 1:
         raise InvalidArgumentError(f"max_bytes: found {max_bytes}, allowed: 1 or more")
@@ -43,7 +43,8 @@ def plan_splits(files: Iterable[tuple[StreamFile, Limits]], max_bytes: int) -> I
         events = file.events
         if limits.kinds is not None:
             events = sum(count for kind, count in file.kinds.items() if kind in limits.kinds)
-        pieces = min(-(-file.size // max_bytes), file.blocks)
+        # Who opens a file without an index reads all of it.
+        pieces = min(-(-file.size // max_bytes), file.blocks if file.indexed else 1, file.blocks)
         for i in range(pieces):
             first, stop = file.blocks * i // pieces, file.blocks * (i + 1) // pieces
             share = stop - first
