@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -29,6 +30,12 @@ class Counting:
         self.under_way = 0
         self.most_under_way = 0
 
+    def settled(self) -> list[Request]:
+        """Return all requests so far, when the server has ended them: a client has its answer a little earlier."""
+        while self.under_way:
+            time.sleep(0.001)
+        return list(self.requests)
+
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         with self._lock:
@@ -40,21 +47,22 @@ class Counting:
             status[0] = int(text.split()[0])
             return start_response(text, *rest)
 
-        if path in self.denied:
-            start(
-                "403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(DENIED)))]
-            )
-            answer: Iterable[bytes] = [b"" if method == "HEAD" else DENIED]
-        else:
-            answer = self._app(environ, start)
         sent = 0
-        for piece in answer:
-            sent += len(piece)
-            yield piece
-        found = Request(method, path, environ.get("HTTP_RANGE", ""), status[0], sent)
-        with self._lock:
-            self.under_way -= 1
-            self.requests.append(found)
+        try:
+            if path in self.denied:
+                size = ("Content-Length", str(len(DENIED)))
+                start("403 Forbidden", [("Content-Type", "application/xml"), size])
+                answer: Iterable[bytes] = [b"" if method == "HEAD" else DENIED]
+            else:
+                answer = self._app(environ, start)
+            for piece in answer:
+                sent += len(piece)
+                yield piece
+        finally:
+            found = Request(method, path, environ.get("HTTP_RANGE", ""), status[0], sent)
+            with self._lock:
+                self.requests.append(found)
+                self.under_way -= 1
 
 
 class ObjectStore:
@@ -79,11 +87,11 @@ class ObjectStore:
     @contextmanager
     def counted(self) -> Iterator[list[Request]]:
         """Give the requests of a block; complete when it has ended."""
-        before = len(self.counting.requests)
+        before = len(self.counting.settled())
         self.counting.most_under_way = 0
         found: list[Request] = []
         yield found
-        found += self.counting.requests[before:]
+        found += self.counting.settled()[before:]
 
 
 @contextmanager

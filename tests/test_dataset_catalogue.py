@@ -247,8 +247,8 @@ def _open(folder: Path) -> int:
 
 
 def test_many_processes_may_begin_at_once(folder: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        for i in range(4):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for i in range(3):
             put(folder / "d" / "user=0" / "0.evc", made(30 + i))
             assert pool.map(_open, [folder] * 8, chunksize=1) == [120 + i] * 8
     assert len(pq.read_table(folder / "c.parquet")) == 5

@@ -291,6 +291,10 @@ def test_a_damaged_block_is_skipped_without_reading_the_rest_again(store: Object
         assert len(dataset.read()) == len(SESSION) - 512
     assert [(problem.path, problem.position) for problem in dataset.problems] == [(url, block.position)]
     assert sent(requests) < len(LONG) + 20_000
+    with store.counted() as requests:  # nor are heads of all blocks looked at
+        found = dataset.read(start=block.t_min, stop=block.t_max + 1)
+    assert set(found.t.tolist()) <= {block.t_min, block.t_max}
+    assert sent(requests) < 30_000
 
 
 def test_urls_that_nothing_can_read(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,6 +316,17 @@ def test_urls_that_nothing_can_read(store: ObjectStore, monkeypatch: pytest.Monk
     }
     with pytest.raises(OSError, match=r"s3://streams/x\.evc"):
         evcodec.open_dataset("s3://streams/x.evc", storage_options=nobody)
+
+
+def test_what_is_not_installed_is_not_skipped(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    dataset = opened(store, store.put("extra/s.evc", stream(made(9))), on_error="skip")
+    elsewhere = pickle.loads(pickle.dumps(dataset))  # where fsspec is missing
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'evcodec\[remote\]'"):
+        elsewhere.read()
+    assert elsewhere.problems == []
 
 
 # ---- other file systems of fsspec ----
