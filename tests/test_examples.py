@@ -26,6 +26,7 @@ KNOWN = {
     "own_columns.py": Example("small: "),
     "pandas_sessions.py": Example("moves written, none changed", ("pandas", "pyarrow")),
     "polars_dataset.py": Example("240000 events in all", ("polars",)),
+    "ray_job.py": Example("600 files became 314,038 ticks", ("ray", "pyarrow")),
     "record_and_read.py": Example("nothing recorded for 4.0 s: not_listed"),
     "tail_a_pipe.py": Example("100 events in all"),
 }

@@ -102,6 +102,9 @@ def run_document(path: Path) -> None:
             exec(compile("\n" * (block.line - 1) + block.code, str(path), "exec"), names)
 
 
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:ray.data.context"
+)  # Ray's settings warn of themselves
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_documents_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
