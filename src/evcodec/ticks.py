@@ -209,9 +209,7 @@ class Ticks:
 
     def _positions(self, batch: EventBatch, nth: npt.NDArray[np.intp], count: int) -> tuple[_Ints, _Ints]:
         """Return where the pointer is at the end of each row, and remember where it is after the batch."""
-        kind = batch["kind"]
-        moves = np.isin(kind, _POSITIONED) & (batch["flags"] & EventFlag.RELATIVE_ONLY == 0)
-        found = np.flatnonzero(moves)
+        found = np.flatnonzero(is_positioned(batch))
         if self._moved_t is not None:  # an earlier batch may have had a later event of the same tick
             found = found[int(np.searchsorted(batch["t"][found], self._moved_t)) :]
         # 0 is the position before all of these.
@@ -290,6 +288,13 @@ def tick_batches(
     rest = ticks.finish()
     if len(rest):
         yield rest
+
+
+def is_positioned(batch: EventBatch) -> npt.NDArray[np.bool_]:
+    """Tell which events say where the pointer is."""
+    placed: npt.NDArray[np.bool_] = np.isin(batch["kind"], _POSITIONED)
+    placed &= batch["flags"] & EventFlag.RELATIVE_ONLY == 0
+    return placed
 
 
 def _checked(name: str, value: int, least: int = _INT64.min, most: int = _INT64.max) -> int:

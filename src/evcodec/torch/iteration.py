@@ -11,11 +11,12 @@ import torch
 from ..dataset import Dataset, FileProblem
 from .lanes import Lane, cut, size
 from .order import Epoch
-from .plan import EventPlan
+from .plan import Plan
 from .pool import Loaded
-from .reading import EventSource
+from .reading import EventSource, Source
 from .ring import Ring
 from .state import read_lane
+from .ticking import TickSource
 from .transport import Noted, Shapes, Shipped, plain_batch, shipped_batch
 
 NUMBERS = "window"
@@ -25,7 +26,7 @@ class Task(NamedTuple):
     """What a pass over a lane needs."""
 
     dataset: Dataset
-    plan: EventPlan
+    plan: Plan
     dtypes: Mapping[str, np.dtype]
     has_numbers: bool
     batch_size: int
@@ -88,7 +89,8 @@ class Iteration:
         most_rows = min(most_rows, int(rows.sum()))
         epoch = Epoch(plan.units[:, 2], rows, most_rows, task.seed)
         problems: dict[FileProblem, None] = {}
-        source = EventSource(task.dataset, plan, problems)
+        kind_of_source = EventSource if plan.shape.tick_ns is None else TickSource
+        source: Source = kind_of_source(task.dataset, plan, problems)
         loaded = Loaded(plan, source, task.dtypes, most_rows)
         given = 0
         batch = _Batch(self._task, min(task.batch_size, total))

@@ -20,6 +20,8 @@ class Shape(NamedTuple):
 
     length: int
     stride: int
+    tick_ns: int | None
+    """Length of a row, where rows are ticks."""
     max_gap_ns: int | None
     break_at_gaps: bool
     row_bytes: int
@@ -53,12 +55,12 @@ class FilePlan(NamedTuple):
     file: StreamFile
     limits: Limits
     borders: Ints
-    """Rows before each block, and in all."""
+    """Rows before each block, and in all; of ticks, the number of the first one."""
     segments: Segments
 
 
-class EventPlan:
-    """Windows of consecutive events.
+class Plan:
+    """Windows of a dataset.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ class EventPlan:
         skips = dataset.on_error == "skip"
         for file, limits in dataset.reached():
             try:
-                planned = self._known(file, limits) or self._opened(dataset, file, limits, problems)
+                planned = self._planned(dataset, file, limits, problems)
             except (EvcodecError, OSError) as error:
                 if not skips:
                     raise
@@ -100,6 +102,28 @@ class EventPlan:
         """Rows of each unit."""
         rows: Ints = self.units[:, 4] - self.units[:, 3]
         return rows
+
+    def _planned(
+        self, dataset: Dataset, file: StreamFile, limits: Limits, problems: list[FileProblem]
+    ) -> FilePlan:
+        """Return the plan of a file."""
+        raise NotImplementedError
+
+    def _units(self, number: int, planned: FilePlan) -> Iterator[Unit]:
+        """Yield the units of a file."""
+        raise NotImplementedError
+
+    def _cut(self, breaks: Ints, rows: int) -> Segments:
+        return Segments(*pieces(breaks, rows), self.shape.length, self.shape.stride)
+
+
+class EventPlan(Plan):
+    """Windows of consecutive events."""
+
+    def _planned(
+        self, dataset: Dataset, file: StreamFile, limits: Limits, problems: list[FileProblem]
+    ) -> FilePlan:
+        return self._known(file, limits) or self._opened(dataset, file, limits, problems)
 
     def _known(self, file: StreamFile, limits: Limits) -> FilePlan | None:
         """Return the plan of a file of at most one block of which the footer says enough."""
@@ -124,9 +148,6 @@ class EventPlan:
             found = borders, self._cut(borders[:0], rows)
             self._uncut[rows] = found
         return found
-
-    def _cut(self, breaks: Ints, rows: int) -> Segments:
-        return Segments(*pieces(breaks, rows), self.shape.length, self.shape.stride)
 
     def _opened(
         self, dataset: Dataset, file: StreamFile, limits: Limits, problems: list[FileProblem]
@@ -163,7 +184,7 @@ class EventPlan:
             rows += known
         borders = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
         if reader.problems:
-            breaks.append(borders[_behind_damage(reader.blocks)])
+            breaks.append(borders[behind_damage(reader.blocks)])
         return borders, np.concatenate(breaks) if breaks else np.zeros(0, np.int64)
 
     def _units(self, number: int, planned: FilePlan) -> Iterator[Unit]:
@@ -206,7 +227,7 @@ def _certain_count(block: BlockInfo, limits: Limits) -> int | None:
     return block.events if allowed is None or not block.kinds & ~allowed else None
 
 
-def _behind_damage(blocks: list[BlockInfo]) -> list[int]:
+def behind_damage(blocks: list[BlockInfo]) -> list[int]:
     """Return the numbers of the blocks that do not follow directly upon the one before."""
     return [
         number

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from .order import Pool
-from .plan import EventPlan, Unit
-from .reading import EventSource
+from .plan import Plan, Unit
+from .reading import Source
 from .segments import Ints
 
 
@@ -18,17 +18,15 @@ class Loaded:
 
     Parameters
     ----------
-    plan : EventPlan
-    source : EventSource
+    plan : Plan
+    source : Source
     dtypes : mapping of str to dtype
         Columns, in dtypes that tensors have.
     rows : int
         Most rows of a pool, or those of its largest unit.
     """
 
-    def __init__(
-        self, plan: EventPlan, source: EventSource, dtypes: Mapping[str, np.dtype], rows: int
-    ) -> None:
+    def __init__(self, plan: Plan, source: Source, dtypes: Mapping[str, np.dtype], rows: int) -> None:
         self._plan = plan
         self._source = source
         self._length = plan.shape.length

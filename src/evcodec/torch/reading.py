@@ -1,4 +1,4 @@
-"""Events of a unit into arrays that are there: blocks read from files, what is lost told."""
+"""Rows of a unit into arrays that are there: blocks read from files, what is lost told."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from ..dataset.files import naming
 from ..errors import CorruptDataError, EvcodecError, ReadLimitError
 from ..reader import Reader
 from ..select import decode_matching, make_filter
-from .plan import EventPlan, FilePlan, Unit, check_rows
+from .plan import FilePlan, Plan, Unit, check_rows
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 # Files of which more may be read soon stay open, so many of them.
 _MOST_OPEN = 8
 
 
-class EventSource:
+class Source:
     """Reads the units of a plan. Of one process and one thread; not pickled.
 
     Parameters
     ----------
     dataset : Dataset
-    plan : EventPlan
+    plan : Plan
     problems : dict of FileProblem to None
         Takes what is skipped, each once.
     """
 
-    def __init__(self, dataset: Dataset, plan: EventPlan, problems: dict[FileProblem, None]) -> None:
+    def __init__(self, dataset: Dataset, plan: Plan, problems: dict[FileProblem, None]) -> None:
         self._dataset = dataset
         self._plan = plan
         self._problems = problems
@@ -65,58 +65,35 @@ class EventSource:
             return [(unit.low, unit.high)]
         try:
             with naming(path):
-                self._fill_run(reader, planned, unit, out)
-            return []
-        except ReadLimitError:
-            raise
-        except (EvcodecError, OSError):
-            if not self._skips:
-                raise
-        return [
-            (int(planned.borders[block]), int(planned.borders[block + 1]))
-            for block in range(unit.block, unit.stop_block)
-            if not self._fill_block(reader, planned, unit._replace(block=block, stop_block=block + 1), out)
-        ]
-
-    def _fill_block(self, reader: Reader, planned: FilePlan, unit: Unit, out: Arrays) -> bool:
-        """Fill in the rows of one block; return False, and list why, if it cannot be read."""
-        path = planned.file.path
-        try:
-            self._fill_run(reader, planned, unit, out)
+                self._fill(reader, planned, unit, out)
+                return self._holes(reader, planned) if reader.problem_count else []
         except ReadLimitError:
             raise
         except (EvcodecError, OSError) as error:
-            found = reader.problems if isinstance(error, EvcodecError) else []
-            for problem in found:
-                self._problems[FileProblem(path, *problem)] = None
-            if not found:
-                self._problems[FileProblem(path, None, str(error))] = None
-            return False
-        return True
+            if not self._skips:
+                raise
+            self._note(reader, path, error)
+        return self._lost(reader, planned, unit, out)
 
-    def _fill_run(self, reader: Reader, planned: FilePlan, unit: Unit, out: Arrays) -> None:
-        """Fill in the rows of the unit's blocks."""
-        path = planned.file.path
-        at = start = int(planned.borders[unit.block])
-        stop = int(planned.borders[unit.stop_block])
-        names = [name for name in out if name in planned.file.columns]
-        chosen = make_filter(names, *planned.limits, range(unit.block, unit.stop_block))
-        # Not batches(): most blocks are decoded where they are to be, without memory of their own.
-        for _, block in reader._contents.blocks(chosen):
-            in_place = at >= unit.low and at + block.events <= unit.high and chosen.passes_whole(block)
-            if in_place and at + block.events <= stop:
-                _decode(path, block, names, {name: out[name][at - unit.low :] for name in names})
-                at += block.events
-                continue
-            batch = decode_matching(block, chosen, {name: out[name].dtype for name in names})
-            check_rows(path, max(at + len(batch), stop) - start, stop - start)
-            _place(path, batch, names, at - unit.low, out)
-            at += len(batch)
-        check_rows(path, at - start, stop - start)
-        low, high = max(start, unit.low) - unit.low, min(stop, unit.high) - unit.low
-        for name, array in out.items():
-            if name not in planned.file.columns:
-                array[low:high] = 0
+    def _fill(self, reader: Reader, planned: FilePlan, unit: Unit, out: Arrays) -> None:
+        """Fill in the rows of a unit; raise an error if any cannot be read."""
+        raise NotImplementedError
+
+    def _lost(self, reader: Reader, planned: FilePlan, unit: Unit, out: Arrays) -> list[tuple[int, int]]:
+        """Fill in the rows that can be read of a unit, and return the others."""
+        raise NotImplementedError
+
+    def _holes(self, reader: Reader, planned: FilePlan) -> list[tuple[int, int]]:
+        """Return the rows of a file that are lost although every block that is known was read."""
+        return []
+
+    def _note(self, reader: Reader, path: str, error: Exception) -> None:
+        """List what is skipped: what the Reader met, or the error."""
+        if isinstance(error, EvcodecError) and reader.problems:
+            for problem in reader.problems:
+                self._problems[FileProblem(path, *problem)] = None
+        else:
+            self._problems[FileProblem(path, None, str(error))] = None
 
     def _reader(self, file: int) -> Reader:
         """Return the open Reader of a file."""
@@ -129,17 +106,56 @@ class EventSource:
         return reader
 
 
-def _decode(path: str, block: Block, names: list[str], out: Arrays) -> None:
+class EventSource(Source):
+    """Reads the units of an `EventPlan`."""
+
+    def _lost(self, reader: Reader, planned: FilePlan, unit: Unit, out: Arrays) -> list[tuple[int, int]]:
+        lost = []
+        for block in range(unit.block, unit.stop_block):
+            try:
+                self._fill(reader, planned, unit._replace(block=block, stop_block=block + 1), out)
+            except ReadLimitError:
+                raise
+            except (EvcodecError, OSError) as error:
+                self._note(reader, planned.file.path, error)
+                lost.append((int(planned.borders[block]), int(planned.borders[block + 1])))
+        return lost
+
+    def _fill(self, reader: Reader, planned: FilePlan, unit: Unit, out: Arrays) -> None:
+        path = planned.file.path
+        at = start = int(planned.borders[unit.block])
+        stop = int(planned.borders[unit.stop_block])
+        names = [name for name in out if name in planned.file.columns]
+        chosen = make_filter(names, *planned.limits, range(unit.block, unit.stop_block))
+        # Not batches(): most blocks are decoded where they are to be, without memory of their own.
+        for _, block in reader._contents.blocks(chosen):
+            in_place = at >= unit.low and at + block.events <= unit.high and chosen.passes_whole(block)
+            if in_place and at + block.events <= stop:
+                _decode(path, block, {name: out[name][at - unit.low :] for name in names})
+                at += block.events
+                continue
+            batch = decode_matching(block, chosen, {name: out[name].dtype for name in names})
+            check_rows(path, max(at + len(batch), stop) - start, stop - start)
+            _place(path, batch, names, at - unit.low, out)
+            at += len(batch)
+        check_rows(path, at - start, stop - start)
+        low, high = max(start, unit.low) - unit.low, min(stop, unit.high) - unit.low
+        for name, array in out.items():
+            if name not in planned.file.columns:
+                array[low:high] = 0
+
+
+def _decode(path: str, block: Block, out: Arrays) -> None:
     """Decode a block into the first rows of arrays; a column that it lacks is zero there."""
-    there = [name for name in names if name in block.dtypes]
+    rows = {name: array[: block.events] for name, array in out.items()}
+    there = [name for name in rows if name in block.dtypes]
     for name in there:
-        _check_dtype(path, name, block.dtypes[name], out[name].dtype)
-    rows = {name: out[name][: block.events] for name in names}
+        _check_dtype(path, name, block.dtypes[name], rows[name].dtype)
     same = {name: rows[name] for name in there if rows[name].dtype == block.dtypes[name]}
     decoded = block.decode(there, same)
-    for name in names:
+    for name, array in rows.items():
         if name not in same:
-            rows[name][:] = decoded.get(name, 0)
+            array[:] = decoded.get(name, 0)
 
 
 def _place(path: str, batch: EventBatch, names: list[str], at: int, out: Arrays) -> None:

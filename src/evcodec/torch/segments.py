@@ -35,6 +35,11 @@ class Segments:
         """Number of windows."""
         return int(self._firsts[-1])
 
+    @property
+    def stop(self) -> int:
+        """Row behind the last window."""
+        return int(self.rows(self._firsts[-1:] - 1)[0]) + self.length if self.windows else 0
+
     def rows(self, numbers: Ints) -> Ints:
         """Return the first row of windows, given by their numbers in the file."""
         piece = np.searchsorted(self._firsts, numbers, "right") - 1

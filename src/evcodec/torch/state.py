@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import InvalidArgumentError
 from .lanes import Lane
+from .plan import Plan
 
 _VERSION = 1
 _MOST_RANGES = 2**20
@@ -71,3 +73,19 @@ def _is_list(value: Any) -> bool:
 
 def _is_number(value: Any, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def digest_of(plan: Plan, buffer_bytes: int, seed: int | None) -> str:
+    """Return what two datasets, and ways of reading them, share only if their windows have the same order."""
+    files = [planned.file for planned in plan.files]
+    folder = _folder([file.path for file in files])
+    named = [(file.path[len(folder) :], file.size) for file in files]
+    text = repr((*plan.shape, buffer_bytes, seed, named))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape") + plan.units.tobytes()).hexdigest()
+
+
+def _folder(paths: list[str]) -> str:
+    """Return what paths begin with, up to a slash: a dataset may be moved between a state and what goes on from it."""
+    first, last = min(paths, default=""), max(paths, default="")
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:same].rpartition("/")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -22,7 +21,8 @@ from .loader import WindowLoader
 from .plan import EventPlan, Shape
 from .pool import tensor_dtype
 from .ring import Ring
-from .state import State, read_state
+from .state import State, digest_of, read_state
+from .ticking import TickPlan, tick_dtypes
 from .transport import Noted, batch_bytes
 
 DEFAULT_BUFFER_BYTES = 128 * 2**20
@@ -31,7 +31,7 @@ _UNITS_A_POOL = 8
 
 
 class EventWindows(IterableDataset):  # type: ignore[misc]
-    """Windows of consecutive events of many streams, as batches of tensors.
+    """Windows of consecutive events, or of ticks of a regular clock, of many streams, as batches of tensors.
 
     Use `loader`, or ``DataLoader(windows, batch_size=None, num_workers=...)``. A batch is ``{column: tensor}``, each of shape
     ``(batch, length)``. Windows never cross the border of a file. Each comes once in an epoch, whatever the number of
@@ -45,6 +45,10 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
         Events of a window.
     stride : int, optional
         From the start of a window to that of the next, in events; ``length`` by default.
+    tick_ns : int, optional
+        Make windows of ticks of so many ns instead: ``length`` and ``stride`` count ticks then, each session is rows of a
+        regular clock from the tick of its first event to that of its last one, ticks begin at multiples of ``tick_ns``, and
+        columns are those of `evcodec.ticks.Ticks`, int64. What ``start`` leaves out still moves the pointer.
     columns : collection of str, optional
         All by default. Only these are decoded.
     kinds, start, stop, where
@@ -103,6 +107,7 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
         length: int,
         *,
         stride: int | None = None,
+        tick_ns: int | None = None,
         columns: Collection[str] | None = None,
         kinds: Iterable[int] | None = None,
         start: Any = None,
@@ -123,6 +128,8 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
         super().__init__()
         self._length = checked("length", length, 1, 2**31 - 1)
         stride = self._length if stride is None else checked("stride", stride, 1, 2**62)
+        if tick_ns is not None:
+            tick_ns = checked("tick_ns", tick_ns, 1, 2**62)
         if max_gap_ns is not None:
             max_gap_ns = checked("max_gap_ns", max_gap_ns, 0, 2**63 - 1)
         self._batch_size = checked("batch_size", batch_size, 1, 2**31 - 1)
@@ -140,24 +147,22 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
                 "on_error: found a Dataset, which has its own, allowed: with paths; or open_dataset(..., on_error=...)"
             )
         self._dataset = dataset.filter(where=where, start=start, stop=stop, kinds=kinds)
-        self._dtypes = {
-            name: tensor_dtype(dtype) for name, dtype in chosen_dtypes(columns, dataset.columns).items()
-        }
+        found = chosen_dtypes(columns, dataset.columns) if tick_ns is None else tick_dtypes(columns)
+        self._dtypes = {name: tensor_dtype(dtype) for name, dtype in found.items()}
         if not self._dtypes and columns is not None:
             raise InvalidArgumentError("columns: found none, allowed: at least one")
         if numbers and NUMBERS in self._dtypes:
             raise InvalidArgumentError(f"numbers: found a column {NUMBERS!r}, allowed: without one")
         self._numbers = numbers
         row_bytes = max(sum(dtype.itemsize for dtype in self._dtypes.values()), 1)
-        shape = Shape(
-            self._length, stride, max_gap_ns, break_at_gaps, row_bytes, self._buffer_bytes // _UNITS_A_POOL
-        )
-        found: list[FileProblem] = []
-        self._plan = EventPlan(self._dataset, shape, found)
-        self._digest = self._digested()
+        unit_bytes = self._buffer_bytes // _UNITS_A_POOL
+        shape = Shape(self._length, stride, tick_ns, max_gap_ns, break_at_gaps, row_bytes, unit_bytes)
+        problems: list[FileProblem] = []
+        self._plan = (EventPlan if tick_ns is None else TickPlan)(self._dataset, shape, problems)
+        self._digest = digest_of(self._plan, self._buffer_bytes, self._seed)
         self._token = secrets.token_hex(8)
         self._noted = Noted(self._token)
-        self._noted.add([*self._dataset.problems, *found])
+        self._noted.add([*self._dataset.problems, *problems])
         # In memory that workers share, so that those that live longer than an epoch hear of the next one.
         self._shared = torch.zeros(3, dtype=torch.int64).share_memory_()
         self._generation = 0
@@ -365,20 +370,6 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
         """Have the next pass over this epoch give all of it again, in workers that live on too."""
         self._shared[2] = self._generation
 
-    def _digested(self) -> str:
-        """Return what two datasets and ways of reading them share only if their windows have the same order."""
-        files = [planned.file for planned in self._plan.files]
-        folder = _folder([file.path for file in files])
-        text = repr(
-            (
-                *(self._plan.shape, self._buffer_bytes, self._seed),
-                [(file.path[len(folder) :], file.size) for file in files],
-            )
-        )
-        return hashlib.sha256(
-            text.encode("utf-8", "surrogateescape") + self._plan.units.tobytes()
-        ).hexdigest()
-
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         state["_noted"] = self._noted.all()
@@ -393,10 +384,3 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
 def _raising(error: InvalidArgumentError) -> Iterator[dict[str, torch.Tensor]]:
     raise error
     yield
-
-
-def _folder(paths: list[str]) -> str:
-    """Return what paths begin with, up to a slash: a dataset may be moved between a state and what goes on from it."""
-    first, last = min(paths, default=""), max(paths, default="")
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    return first[:same].rpartition("/")[0]
