@@ -29,6 +29,7 @@ KNOWN = {
     "ray_job.py": Example("600 files became 314,038 ticks", ("ray", "pyarrow")),
     "record_and_read.py": Example("nothing recorded for 4.0 s: not_listed"),
     "tail_a_pipe.py": Example("100 events in all"),
+    "torch_windows.py": Example("every window came once in each epoch", ("torch",)),
 }
 
 if not EXAMPLES.is_dir():
