@@ -70,7 +70,7 @@ def test_resuming_with_workers_goes_on_in_the_same_order(paths, workers):
     assert sorted(number for batch in whole for number in batch) == list(range(made(paths).windows))
     for taken in (0, 1, workers + 1, len(whole) - 1, len(whole)):
         windows = made(paths)
-        windows.load_state_dict(windows.state_dict(batches=taken, workers=workers))
+        windows.load_state_dict(windows.state_after(batches=taken, workers=workers))
         found = DataLoader(windows, batch_size=None, num_workers=workers)
         assert [batch["window"].tolist() for batch in found] == whole[taken:]
 
@@ -114,7 +114,7 @@ def test_resuming_with_another_number_of_ranks_and_batch_size(paths):
 
 def test_states_that_do_not_fit(paths, tmp_path):
     windows = made(paths)
-    state = windows.state_dict(batches=1)
+    state = windows.state_after(batches=1)
     session(tmp_path / "other.evc", 500, 1)
     for other in (made(paths, length=17), made(paths, seed=3), made(paths, shuffle=False), made([tmp_path])):
         with pytest.raises(InvalidArgumentError, match="another dataset"):
@@ -133,7 +133,7 @@ def test_states_that_do_not_fit(paths, tmp_path):
         with pytest.raises(InvalidArgumentError, match="state: "):
             windows.load_state_dict(damaged)
     with pytest.raises(InvalidArgumentError, match="batches: found 1000"):
-        windows.state_dict(batches=1000)
+        windows.state_after(batches=1000)
     assert len(numbers(windows)) == windows.windows, "a state that was refused left everything as it was"
 
 
@@ -144,9 +144,13 @@ def test_workers_that_keep_a_state_of_their_own(paths):
         first = iter(made(paths))
         for _ in range(taken):
             next(first)
-        second = iter(made(paths))
+        second = iter(EventWindows(paths, numbers=True, **ARGUMENTS))  # of another epoch
         second.load_state_dict(json.loads(json.dumps(first.state_dict())))
         assert [batch["window"].tolist() for batch in second] == whole[taken:]
+    other = iter(made(paths, length=17))
+    for state in (first.state_dict(), {**other.state_dict(), "lane": [[0, 10**6]]}, {}, None):
+        with pytest.raises(InvalidArgumentError, match="state: "):
+            other.load_state_dict(state)
 
 
 TRAINER = """

@@ -216,7 +216,7 @@ def test_workers_that_are_spawned_and_live_on(paths):
     for epoch in (0, 1):
         loader.set_epoch(epoch)
         assert numbers(loader) == expected[epoch]
-    windows.load_state_dict(windows.state_dict(batches=3, workers=1))
+    windows.load_state_dict(windows.state_after(batches=3, workers=1))
     with pytest.raises(InvalidArgumentError, match="a new DataLoader"):
         list(loader)
 

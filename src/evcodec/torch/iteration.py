@@ -15,7 +15,7 @@ from .plan import Plan
 from .pool import Loaded
 from .reading import EventSource, Source
 from .ring import Ring
-from .state import read_lane
+from .state import read_worker_state
 from .ticking import TickSource
 from .transport import Noted, Shapes, Shipped, plain_batch, shipped_batch
 
@@ -31,12 +31,19 @@ class Task(NamedTuple):
     has_numbers: bool
     batch_size: int
     buffer_bytes: int
-    seed: tuple[int, ...] | None
+    seed: int | None
+    epoch: int
+    digest: str
     token: str
     noted: Noted
     worker: int | None
     """Number of the worker whose batches go to another process."""
     ring: Ring | None
+
+    @property
+    def order_seed(self) -> tuple[int, int] | None:
+        """What the order is drawn from."""
+        return None if self.seed is None else (self.seed, self.epoch)
 
     def shapes(self, positions: int) -> Shapes:
         """Return dtype and shape of the tensors of a batch."""
@@ -70,12 +77,15 @@ class Iteration:
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is left of the lane: for loaders that keep a state in each worker."""
-        return {"lane": [list(part) for part in cut(self._lane, self._given, size(self._lane))]}
+        """Return what is left of the lane: for loaders that keep a state of each worker, such as torchdata's."""
+        left = cut(self._lane, self._given, size(self._lane))
+        return {"digest": self._task.digest, "epoch": self._task.epoch, "lane": [list(part) for part in left]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Give what was left of a lane instead."""
-        self._begin(read_lane(state["lane"], self._task.plan.windows))
+        """Give what was left of a lane instead; raise InvalidArgumentError if the state is not one of these windows."""
+        epoch, lane = read_worker_state(state, self._task.digest, self._task.plan.windows)
+        self._task = self._task._replace(epoch=epoch)
+        self._begin(lane)
 
     def _make(self) -> Iterator[tuple[dict[str, torch.Tensor], int]]:
         """Yield batches, and how many positions of the lane they and those before had."""
@@ -87,7 +97,7 @@ class Iteration:
         rows = plan.unit_rows
         most_rows = max(int(rows.max()), task.buffer_bytes // plan.shape.row_bytes)
         most_rows = min(most_rows, int(rows.sum()))
-        epoch = Epoch(plan.units[:, 2], rows, most_rows, task.seed)
+        epoch = Epoch(plan.units[:, 2], rows, most_rows, task.order_seed)
         problems: dict[FileProblem, None] = {}
         kind_of_source = EventSource if plan.shape.tick_ns is None else TickSource
         source: Source = kind_of_source(task.dataset, plan, problems)

@@ -105,7 +105,7 @@ class WindowLoader:
             self._begin()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is left behind the batch that was given last, as `EventWindows.state_dict` does. A batch counts from
+        """Return what is left behind the batch that was given last, as `EventWindows.state_after` does. A batch counts from
         the moment at which it is handed out.
         """
         return self.windows._state(self._lanes, self._taken)

@@ -34,7 +34,9 @@ class State(NamedTuple):
 def read_state(plain: Any, digest: str, windows: int) -> State:
     """Return a state; raise InvalidArgumentError if it cannot be one of so many windows with this digest."""
     if not isinstance(plain, Mapping) or {*plain} != {"version", *State._fields}:
-        raise InvalidArgumentError("state: found something else, allowed: what state_dict returned")
+        raise InvalidArgumentError(
+            "state: found something else, allowed: what state_dict or state_after returned"
+        )
     if plain["version"] != _VERSION:
         raise InvalidArgumentError(f"state: found version {plain['version']!r}, allowed: {_VERSION}")
     if plain["digest"] != digest:
@@ -46,14 +48,28 @@ def read_state(plain: Any, digest: str, windows: int) -> State:
     ]
     if not all(_is_number(number, 2**62) for number in numbers) or not batch_size:
         raise InvalidArgumentError(f"state: found {numbers} as epoch, batch size, rank and world size")
-    lanes = [read_lane(lane, windows) for lane in plain["lanes"]] if _is_list(plain["lanes"]) else []
+    lanes = [_read_lane(lane, windows) for lane in plain["lanes"]] if _is_list(plain["lanes"]) else []
     if not lanes:
         raise InvalidArgumentError("state: found no lanes, allowed: at least one")
     return State(digest, epoch, batch_size, rank, world_size, lanes)
 
 
-def read_lane(plain: Any, windows: int) -> Lane:
-    """Return a lane; raise InvalidArgumentError if it cannot be one of so many windows."""
+def read_worker_state(plain: Any, digest: str, windows: int) -> tuple[int, Lane]:
+    """Return epoch and lane of the state of one worker; raise InvalidArgumentError if it cannot be one of so many windows
+    with this digest.
+    """
+    if (
+        not isinstance(plain, Mapping)
+        or plain.get("digest") != digest
+        or not _is_number(plain.get("epoch"), 2**62)
+    ):
+        raise InvalidArgumentError(
+            "state: found none of a worker that gave these windows, allowed: such a one"
+        )
+    return plain["epoch"], _read_lane(plain.get("lane"), windows)
+
+
+def _read_lane(plain: Any, windows: int) -> Lane:
     lane: Lane = []
     parts: Sequence[Any] = plain if _is_list(plain) else [()]
     for part in parts:

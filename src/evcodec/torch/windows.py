@@ -223,7 +223,7 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
             self._finish_rest()
             self._shared[0] = epoch
 
-    def state_dict(self, batches: int, workers: int = 0) -> dict[str, Any]:
+    def state_after(self, batches: int, workers: int = 0) -> dict[str, Any]:
         """Return what is left of the epoch for this rank, after some batches; `WindowLoader.state_dict` counts them itself.
 
         Parameters
@@ -343,7 +343,9 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
             self._numbers,
             self._batch_size,
             self._buffer_bytes,
-            None if self._seed is None else (self._seed, self.epoch),
+            self._seed,
+            self.epoch,
+            self._digest,
             self._token,
             self._noted,
             worker,
