@@ -1,5 +1,5 @@
 # make demo | test | soak | fuzz | test-cpu-levels | lint | types | bench | bench-quick | reliability |
-#      instructions | instructions-update | machines | tsan | sanitize | clean | help
+#      pipelines-bench | instructions | instructions-update | machines | tsan | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes.
 #   make test VENV=/elsewhere/venv PYTHON=python3.13 ARGS="-k reader"
@@ -22,7 +22,7 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fuzz test-cpu-levels lint types bench bench-quick reliability instructions instructions-update machines tsan sanitize clean
+.PHONY: help demo test soak fuzz test-cpu-levels lint types bench bench-quick reliability pipelines-bench instructions instructions-update machines tsan sanitize clean
 
 help:
 	@sed -n '1,8s/^# *//p' Makefile
@@ -70,6 +70,10 @@ bench-quick: $(VENV)/.bench
 # The same damage and kills done to evcodec's files and to those of its peers; ARGS=--quick in a minute.
 reliability: $(VENV)/.bench
 	$(VENV)/bin/python -m benchmarks.reliability $(ARGS)
+
+# The jobs of training and ETL beside Parquet and OWAMcap; ARGS=--quick in minutes. Torch and Ray are measured where they are installed.
+pipelines-bench: $(VENV)/.bench
+	$(VENV)/bin/python -m benchmarks.pipelines $(ARGS)
 
 # Instruction counts of the kernels beside the committed figures; `make instructions-update` writes these anew. Needs valgrind.
 instructions: | $(VENV)/pyvenv.cfg

@@ -62,7 +62,7 @@ def way(batch: EventBatch, path: str) -> Way:
         found = []
         with OWAMcapReader(path) as reader:
             for message in reader.iter_messages(log_time_order=False):
-                found.append(_row(message.timestamp, message.topic, message.decoded))
+                found.append(row_of(message.timestamp, message.topic, message.decoded))
         columns = zip(*found, strict=True)
         return EventBatch(
             **{
@@ -74,7 +74,8 @@ def way(batch: EventBatch, path: str) -> Way:
     return Way("OWAMcap", write, read, lambda path: Path(path).stat().st_size)
 
 
-def _row(t: int, topic: str, event: Any) -> tuple[int, ...]:
+def row_of(t: int, topic: str, event: Any) -> tuple[int, ...]:
+    """Return the seven columns of a message."""
     kind = event.event_type
     if topic == "keyboard":
         return t, EventKind.KEY_DOWN if kind == "press" else EventKind.KEY_UP, 0, 0, event.vk, 0, 0

@@ -1,0 +1,1 @@
+"""The jobs of training and ETL, out of evcodec and out of its peers: `python -m benchmarks.pipelines`."""
