@@ -10,11 +10,14 @@ import os
 import sys
 import sysconfig
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_clib import build_clib
+from setuptools.command.build_ext import build_ext
 
 # The Cython modules. Each has its source at ext/<package>/<module>.pyx and may call any kernel.
 MODULES = ("evcodec._arrow", "evcodec._codec", "evcodec._memory", "evcodec._recorder")
@@ -77,12 +80,24 @@ class BuildKernels(build_clib):
     """Build each library in a folder of its own: the levels are compiled from the same files."""
 
     def build_libraries(self, libraries: list[tuple[str, dict[str, object]]]) -> None:
-        """Build them one by one."""
-        shared = self.build_temp
-        for library in libraries:
-            self.build_temp = f"{shared}/{library[0]}"
-            super().build_libraries([library])
-        self.build_temp = shared
+        """Build them side by side."""
+
+        def build(library: tuple[str, dict[str, object]]) -> None:
+            own = copy(self)
+            own.build_temp = f"{self.build_temp}/{library[0]}"
+            build_clib.build_libraries(own, [library])
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(build, libraries))
+
+
+class BuildModules(build_ext):
+    """Build the modules side by side."""
+
+    def finalize_options(self) -> None:
+        """Take as many processes as there are processors, unless told otherwise."""
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
 
 
 def options_stamp() -> str:
@@ -140,7 +155,7 @@ extensions = [
     for name, source in sources.items()
 ]
 setup(
-    cmdclass={"build_clib": BuildKernels},
+    cmdclass={"build_clib": BuildKernels, "build_ext": BuildModules},
     libraries=libraries,
     ext_modules=cythonize(
         extensions,
