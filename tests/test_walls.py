@@ -24,7 +24,7 @@ EXT = Path(__file__).resolve().parents[1] / "ext"
 LAYERS = (
     ("errors",),
     ("limits",),
-    ("schema", "_arrow", "plain"),
+    ("schema", "_arrow", "_arrow_input", "plain"),
     ("arrow_fields",),
     ("arrow_input",),
     ("batch",),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ._arrow import array_capsule, schema_capsule, schema_of, stream_capsule
+from ._arrow import array_capsule, schema_capsule, stream_capsule
+from ._arrow_input import schema_of
 from .arrow_fields import TIMESTAMP_FORMAT, Field, Form, Origin, Plan, Texts, Values, make_plan
 from .batch import EventBatch
 from .entries import Context

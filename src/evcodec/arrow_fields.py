@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrow import schema_of
+from ._arrow_input import schema_of
 from .errors import InvalidArgumentError, LimitExceededError
 from .schema import EventKind, kind_name
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrow import Array, schema_of, take_array, take_stream
+from ._arrow_input import Array, schema_of, take_array, take_stream
 from .arrow_fields import DTYPE_KEY, EPOCH_KEY, INTEGER_FORMATS, shifted
 from .errors import InvalidArgumentError
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, kind_name
