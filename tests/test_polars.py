@@ -237,6 +237,12 @@ def test_timestamps(folder):
                 same(lazy.filter(predicate).collect(), expected.filter(predicate))
 
 
+def test_limits_on_the_other_clock_are_not_pushed_down(folder, eager):
+    lazy = scan_polars(open_dataset(folder, clock="wall"))
+    t = eager["t"].sort()[12_345]
+    same(lazy.filter(pl.col("t") >= t).collect(), eager.drop("file").filter(pl.col("t") >= t))
+
+
 # ---- what is read ----
 
 
@@ -306,6 +312,10 @@ def test_kinds_choose_blocks(tmp_path, counted):
         counted.reset()
         found = lazy.filter(pl.col("kind") == scroll).select("x").collect()
         assert found["x"].to_list() == list(range(1_000, 2_000))
+        assert counted.blocks == 1
+        counted.reset()
+        both = lazy.filter(pl.col("kind").is_in([scroll, own]), pl.col("kind") != own)
+        assert len(both.collect()) == 1_000
         assert counted.blocks == 1
         counted.reset()
         assert lazy.filter(pl.col("kind").is_in([own])).select("x").collect()["x"].to_list() == list(
