@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import CorruptDataError, EvcodecError, MissingExtraError
 from ..reader import Reader
-from .catalogue import Catalogue
 from .files import FileProblem, StreamFile, describe, naming
 from .paths import Listed, as_paths, is_url, list_local
 from .ranges import RangeInput, far_crew
 from .stores import Stores
 from .where import Where, choose, partitions_allow
+
+if TYPE_CHECKING:
+    from .catalogue import Catalogue
 
 Progress = Callable[[int, int], object]
 
@@ -56,7 +58,7 @@ class Planner:
 
     def plan(self, paths: Any, where: Where, catalogue: str | None) -> Plan:
         """Return the files of paths, each once, for which ``where`` holds."""
-        known = None if catalogue is None else Catalogue(catalogue, self._stores)
+        known = None if catalogue is None else self._catalogue(catalogue)
         listed = self._listed(paths)
         wanted = [item for item in listed if partitions_allow(item.partitions, where)]
         files: dict[str, StreamFile] = {}
@@ -72,6 +74,11 @@ class Planner:
             known.update(listed, files, {problem.path for problem in self._problems})
         keys = {key for item in listed for key in item.partitions} if where else set()
         return Plan(choose([files[path] for path in sorted(files)], where, keys), self._problems)
+
+    def _catalogue(self, path: str) -> Catalogue:
+        from .catalogue import Catalogue  # which most do without
+
+        return Catalogue(path, self._stores)
 
     def _leave_out(self, path: str, error: Exception) -> None:
         if not self._skip or isinstance(error, MissingExtraError):

@@ -31,7 +31,7 @@ def telling(url: str) -> Iterator[None]:
     """Have whatever a store raises be an OSError that names the URL."""
     try:
         yield
-    except EvcodecError:
+    except (EvcodecError, MemoryError):
         raise
     except OSError as error:
         kind = next((kind for kind in _KINDS_OF_ERROR if isinstance(error, kind)), OSError)
