@@ -13,7 +13,13 @@ import pytest
 
 import evcodec
 from dataset_files import WALL_NS, made, put, stream, without_index
-from evcodec import CorruptDataError, EvcodecError, InvalidArgumentError, MissingExtraError
+from evcodec import (
+    CorruptDataError,
+    EvcodecError,
+    InvalidArgumentError,
+    MissingExtraError,
+    TruncatedDataError,
+)
 from evcodec.sample import sample_session
 
 pytest.importorskip("fsspec")
@@ -181,6 +187,31 @@ def test_streams_end_to_end(store: ObjectStore) -> None:
         found = dataset.read(start=0, stop=10**9, kinds=(2,))
     assert found.equals(evcodec.Reader(LONG + whole).read(start=0, stop=10**9, kinds=(2,)))
     assert sent(requests) < 120_000
+
+
+def test_a_header_and_an_index_that_are_longer_than_expected(store: ObjectStore) -> None:
+    rng = np.random.default_rng(7)
+    metadata = {"noise": rng.bytes(100_000), "n": 1}
+    t = np.cumsum(rng.integers(1, 10**9, 60_000))
+    tilt = rng.integers(0, 2**15, 60_000, np.int16)
+    data = stream(evcodec.EventBatch(t=t, tilt=tilt), block_events=16, epoch=WALL_NS, metadata=metadata)
+    url = store.put("ends/s.evc", data)
+    with store.counted() as requests:
+        dataset = opened(store, url)
+    file = dataset.files[0]
+    assert (file.blocks, file.metadata, file.epoch_ns) == (3_750, metadata, WALL_NS)
+    assert min(file.ends) > 16_384
+    assert len(ranged(requests)) <= 6
+    assert sent(requests) < sum(file.ends) + 40_000
+    with store.counted() as requests:
+        assert len(dataset.read(start=int(t[30_000]), stop=int(t[30_000]) + 1)) == 1
+    assert len(requests) == 3  # both ends, as they are known by now, and the block
+    assert sent(requests) < sum(file.ends) + 1_000
+
+
+def test_an_empty_object_is_named(store: ObjectStore) -> None:
+    with pytest.raises(TruncatedDataError, match="s3://streams/nothing/s"):
+        opened(store, store.put("nothing/s.evc", b""))
 
 
 def test_splits_and_copies_read_their_own_blocks(store: ObjectStore, long: evcodec.Dataset) -> None:

@@ -17,6 +17,7 @@ from ..parallel import Crew, Job
 # What is asked for before it is known how long the header and the index are.
 _HEAD_BYTES = 2 * 2**10
 _TAIL_BYTES = 14 * 2**10
+_MOST_HEAD_BYTES = 2**18
 # A read of no more is of a record's head, so that more of its neighbours will be wanted.
 _SMALL_READ = 64
 # Asking for what lies between is cheaper than another request.
@@ -85,8 +86,10 @@ class RangeInput(SeekableInput):
 
     @property
     def ends(self) -> tuple[int, int]:
-        """Bytes at the start and at the end of the file that were read so far."""
-        return self._touched[0], self._size - self._touched[1]
+        """Bytes at the start and at the end of the file that were read so far. Entries may stand behind the header: of large
+        ones not all is said, since nobody else may want them.
+        """
+        return min(self._touched[0], _MOST_HEAD_BYTES), self._size - self._touched[1]
 
     def size(self) -> int:
         """Return the number of bytes, as the listing says."""
@@ -110,8 +113,9 @@ class RangeInput(SeekableInput):
         if size <= _SMALL_READ:
             # Heads that stand alone are those of streams that were put end to end: a header, behind the end of another.
             start = max(offset - _TAIL_BYTES, 0)
-            self._held.append((start, self.fetch(start, min(offset + _HEAD_BYTES, self._size))))
-            return self._held[-1][1][offset - start : stop - start]
+            data = self.fetch(start, min(offset + _HEAD_BYTES, self._size))
+            self._held.append((start, data))
+            return data[offset - start : stop - start]
         return self._completed(offset, stop)
 
     def _ask_ends(self) -> None:
