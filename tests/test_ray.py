@@ -87,6 +87,18 @@ def test_sizes_and_rows_are_those_that_are_read(dataset):
     assert EvcDatasource(dataset, start=5 * 10**9).get_read_tasks(1)[0].metadata.num_rows is None
 
 
+def test_no_more_tasks_than_are_worth_it(tmp_path):
+    with Writer(tmp_path / "s.evc", block_events=100_000) as w:
+        w.write(EventBatch(t=np.arange(10**6), **{name: np.arange(10**6) for name in "abcdefghijkl"}))
+    source = EvcDatasource(open_dataset(tmp_path))
+    assert source.estimate_inmemory_data_size() == 104 * 10**6
+    found = [source.default_tasks(processors) for processors in (0, 1, 2, 3, 100)]
+    assert found == [1, 2, 4, 6, 10]  # there are ten blocks
+    assert [len(source.get_read_tasks(tasks)) for tasks in found] == found
+    assert EvcDatasource(open_dataset(tmp_path), columns=["t"]).default_tasks(100) == 7
+    assert EvcDatasource(open_dataset(tmp_path), where=lambda file: False).default_tasks(2) == 1
+
+
 def test_columns_that_ray_leaves_out_are_not_read(dataset):
     source = EvcDatasource(dataset, include_paths=True)
     assert source.supports_projection_pushdown()

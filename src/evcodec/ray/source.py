@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
@@ -22,6 +23,9 @@ from .tasks import ReadSplits, label_names, label_text, table_schema
 
 Transform = Callable[[StreamFile, Iterator[EventBatch]], Iterable[EventBatch]]
 
+# What a task reads, in memory: so much that starting it costs little, or less where processors would be idle.
+_TASK_BYTES = 64 * 2**20
+_LEAST_BYTES = 2**20
 # What Arrow takes for a text beside its characters.
 _TEXT_BYTES = 4
 
@@ -126,6 +130,20 @@ class EvcDatasource(Datasource):  # type: ignore[misc]
                 tasks.append(ReadTask(read, metadata, schema=schema, **limited))
         return tasks
 
+    def default_tasks(self, processors: float) -> int:
+        """Return how many tasks to ask for, where nobody says: each costs Ray some hundredths of a second.
+
+        As many as can be had, so that Ray, which asks for 200 and more, does not cut what fewer give into small blocks.
+        """
+        size = self.estimate_inmemory_data_size() or 0
+        busy = min(2 * math.ceil(processors), size // _LEAST_BYTES)
+        tasks = max(size // _TASK_BYTES, busy, 1)
+        while (found := len(self.get_read_tasks(tasks))) < tasks:
+            tasks = max(found, 1)
+            if not found:
+                break
+        return tasks
+
     def _metadata(self, splits: list[Split], schema: pa.Schema | None) -> BlockMetadata:
         """Return what Ray schedules by. It takes a number of rows for the truth, so it gets one where that is known."""
         events = sum(split.events for split in splits)
@@ -184,7 +202,9 @@ def read_evc(
     transform : callable, optional
         Called in the task with each file, as a `StreamFile`, and its batches; what it yields takes their place. It sees
         a session whole, so files are not divided. All batches that it yields must have the same columns and dtypes.
-    concurrency, override_num_blocks, ray_remote_args
+    override_num_blocks : int, optional
+        Number of tasks; by default one for each 64 MiB in memory, and two for each processor of the cluster at least.
+    concurrency, ray_remote_args
         As in ``ray.data.read_datasource``.
     **dataset_options
         Those of `evcodec.open_dataset`: ``partitioning``, ``catalogue``, ``storage_options``, ``clock``.
@@ -226,6 +246,10 @@ def read_evc(
         transform=transform,
         report=report,
     )
+    if override_num_blocks is None:
+        if not ray.is_initialized():
+            ray.init()
+        override_num_blocks = source.default_tasks(ray.cluster_resources().get("CPU", 1))
     return ray.data.read_datasource(
         source,
         concurrency=concurrency,
