@@ -121,7 +121,7 @@ def test_the_order_of_a_seed_never_changes(tmp_path):
     windows = EventWindows(
         tmp_path, 50, columns=("x",), shuffle=True, seed=11, buffer_bytes=1_200, numbers=True
     )
-    assert numbers(windows) == [5, 1, 4, 0, 8, 9, 6, 10, 2, 13, 12, 3, 11, 7]
+    assert numbers(windows) == [5, 4, 8, 9, 1, 0, 10, 3, 2, 6, 11, 13, 7, 12]
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
@@ -365,3 +365,12 @@ def test_passes_side_by_side_do_not_disturb_each_other(paths):
     for one, other, plain in zip(loader, loader, windows, strict=True):
         assert torch.equal(one["x"], plain["x"])
         assert torch.equal(other["x"], plain["x"])
+
+
+def test_a_pause_is_longer_than_the_longest_allowed(tmp_path):
+    with Writer(tmp_path / "a.evc") as writer:
+        writer.write(EventBatch(t=[0, 10, 20, 31, 21, 10, -(2**63), 2**63 - 1]))
+    windows = EventWindows(tmp_path, 2, stride=1, columns=("t",), max_gap_ns=10)
+    assert [batch["t"].tolist() for batch in windows] == [[[0, 10], [10, 20], [31, 21]]]
+    ticks = EventWindows(tmp_path, 3, tick_ns=10, columns=("t",), stop=32, start=0, max_gap_ns=10)
+    assert [batch["t"].tolist() for batch in ticks] == [[[0, 10, 20]]]

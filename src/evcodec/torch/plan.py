@@ -206,6 +206,11 @@ class EventPlan(Plan):
         low, high = int(edges[0]), int(edges[1]) + self.shape.length
         block = int(np.searchsorted(planned.borders, low, "right")) - 1
         stop_block = int(np.searchsorted(planned.borders, high, "left"))
+        # Blocks of which hardly a row is not needed are taken whole, so that they are decoded in place.
+        start, stop = int(planned.borders[block]), int(planned.borders[stop_block])
+        slack = (stop - start) // 8
+        low = start if low - start < slack else low
+        high = stop if stop - high < slack else high
         return Unit(number, first, windows, low, high, block, stop_block)
 
 
