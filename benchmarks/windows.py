@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks.recordings import COLUMNS, found, load, name_of, repeated
 from evcodec import EventBatch, Reader, Writer
+from evcodec.cli.peers import Way
 
 
 def write_sessions(folder: Path, batch: EventBatch, sessions: int) -> list[Path]:
@@ -145,6 +146,67 @@ def hand_written(
     return ParquetWindows()
 
 
+def owamcap_windows(ways: list[tuple[Way, str]], length: int, stride: int, batch_size: int) -> Any:
+    """Return an IterableDataset over OWAMcap files: message by message into columns, then windows of these."""
+    import torch
+    from numpy.lib.stride_tricks import sliding_window_view
+    from torch.utils.data import IterableDataset, get_worker_info
+
+    class OwamcapWindows(IterableDataset):
+        def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+            worker = get_worker_info()
+            for way, path in ways[worker.id :: worker.num_workers] if worker else ways:
+                batch = way.read(path)
+                held = {name: sliding_window_view(batch[name], length)[::stride] for name in COLUMNS}
+                for start in range(0, len(held["t"]), batch_size):
+                    yield {
+                        name: torch.from_numpy(rows[start : start + batch_size].copy())
+                        for name, rows in held.items()
+                    }
+
+    return OwamcapWindows()
+
+
+def compare_owamcap(name: str, batch: EventBatch, events: int, options: argparse.Namespace) -> None:
+    """Print windows a second out of OWAMcap, of so many events a worker, and out of evcodec, of the same many times."""
+    from torch.utils.data import DataLoader
+
+    from benchmarks.owamcap import carried, way
+    from evcodec.torch import EventWindows
+
+    length, stride = options.length, options.stride or options.length
+    part = carried(batch, events)
+    with tempfile.TemporaryDirectory() as folder:
+        ways = []
+        for worker in range(max(options.workers, 1)):
+            one = way(part, f"{folder}/{worker}.mcap")
+            ways.append((one, one.write()))
+            with Writer(f"{folder}/{worker}.evc") as writer:
+                for again in repeated(part, options.events // max(options.workers, 1)):
+                    writer.write(again)
+        windows = EventWindows(
+            folder, length, stride=stride, columns=COLUMNS, shuffle=True, batch_size=options.batch_size,
+            buffer_bytes=options.buffer_bytes,
+        )  # fmt: skip
+        foreign = owamcap_windows(ways, length, stride, 16)
+        first = next(
+            iter(EventWindows(f"{folder}/0.evc", length, stride=stride, columns=COLUMNS, batch_size=16))
+        )
+        other = next(iter(foreign))
+        assert all(np.array_equal(first[column].numpy(), other[column].numpy()) for column in COLUMNS)
+        ratios = []
+        for _ in range(options.rounds):
+            ours = measured(iter(windows.loader(options.workers)))[0]
+            count, start = 0, time.perf_counter()
+            for found_ in DataLoader(foreign, batch_size=None, num_workers=options.workers):
+                count += len(found_["t"])
+            theirs = count / (time.perf_counter() - start)
+            ratios.append(ours / theirs)
+        print(
+            f"{name}: 7 columns: evcodec {ours:,.0f}, OWAMcap {theirs:,.0f} windows/s; {statistics.median(ratios):,.0f} x"
+        )
+
+
 def cpu_seconds() -> float:
     """Return the processor time of this process and of its children that have ended."""
     return sum(
@@ -185,6 +247,9 @@ def main() -> None:
     parser.add_argument("--stride", type=int)
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--buffer-bytes", type=int, default=64 * 2**20)
+    parser.add_argument(
+        "--owamcap", type=int, metavar="EVENTS", help="beside OWAMcap, with files of so many events"
+    )
     parser.add_argument("--no-check", action="store_true", help="do not compare the windows first")
     options = parser.parse_args()
     import torch
@@ -193,6 +258,9 @@ def main() -> None:
     for recording in found(options.recordings):
         batch = load(recording, options.events)
         batch = EventBatch.concat(repeated(batch, options.events))
+        if options.owamcap:
+            compare_owamcap(name_of(recording), batch, options.owamcap, options)
+            continue
         with tempfile.TemporaryDirectory() as folder:
             paths = write_sessions(Path(folder), batch, options.sessions)
             for columns in (COLUMNS, ("x", "y")):
