@@ -217,13 +217,27 @@ def test_a_job_that_fails_leaves_nothing(nodes, folder, tmp_path, small_blocks):
     assert os.listdir(tmp_path) == ["old.evc"]
 
 
-def test_an_object_store_is_read_and_written(nodes, folder, expected):
+def test_an_object_store_is_read_and_written(nodes, folder, expected, tmp_path):
     pytest.importorskip("s3fs")
     pytest.importorskip("moto.server")
     from objectstore import object_store
 
+    flag = tmp_path / "killed"
+
+    class Dying(EvcDatasink):
+        def write(self, blocks, ctx):
+            name = super().write(blocks, ctx)
+            if not flag.exists():  # the object is there, and nobody knows
+                flag.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return name
+
     with object_store() as store:
         ds = read_evc(folder, override_num_blocks=3)
+        sink = Dying("s3://streams/killed", storage_options=store.options)
+        ds.write_datasink(sink)
+        assert flag.exists()
+        assert [f"s3://{name}" for name in sorted(store.files.find("streams/killed"))] == sink.paths
         written = write_evc(ds, "s3://streams/out", storage_options=store.options, job="nightly")
         again = write_evc(ds, "s3://streams/out", storage_options=store.options, job="nightly")
         assert written == again == [f"s3://streams/out/nightly-{task:06d}.evc" for task in range(3)]
