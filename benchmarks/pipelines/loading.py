@@ -17,11 +17,11 @@ _LENGTH, _BATCH, _WORKERS, _FILES, _BUFFER = 128, 512, 2, 8, 64 * 2**20
 def torch_jobs(recording: str, folder: Path, amount: Amount, say: Say) -> list[Row]:
     """Return the rows of all windows of 128 events in random order; processor time of all processes, and the clock's."""
     import torch
-    from evcodec.torch import EventWindows
     from torch.utils.data import DataLoader
 
     from benchmarks.recordings import repeated
     from benchmarks.windows import digest, hand_written, measured, write_sessions
+    from evcodec.torch import EventWindows
 
     torch.set_num_threads(1)
     batch = load(recording, amount.events)
