@@ -25,7 +25,7 @@ if sys.platform == "win32":
 
 from evcodec.ray import EvcDatasink, ReadReport, read_evc, write_evc  # noqa: E402
 
-LIMIT_S = 120
+LIMIT_S = 300
 # Ray sets settings of its own that it has deprecated.
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")]
 
