@@ -23,6 +23,9 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+# Ray, in examples and documents too, writes no token into the home folder.
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+
 # The quick form of a seeded test always makes the same tries.
 QUICK_SEED = 20_261
 
