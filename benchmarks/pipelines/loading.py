@@ -11,6 +11,7 @@ from benchmarks.recordings import COLUMNS, load, name_of
 from evcodec import EventBatch
 
 JOB = "windows into Torch"
+_LEAST_EVENTS = 500_000  # the time up to the first batch is left out
 _LENGTH, _BATCH, _WORKERS, _FILES, _BUFFER = 128, 512, 2, 8, 64 * 2**20
 
 
@@ -24,8 +25,8 @@ def torch_jobs(recording: str, folder: Path, amount: Amount, say: Say) -> list[R
     from evcodec.torch import EventWindows
 
     torch.set_num_threads(1)
-    batch = load(recording, amount.events)
-    batch = EventBatch.concat(repeated(batch, amount.events))
+    events = max(amount.events, _LEAST_EVENTS)
+    batch = EventBatch.concat(repeated(load(recording, events), events))
     paths = write_sessions(folder, batch, _FILES)
     rows: list[Row] = []
     for columns in (COLUMNS, ("x", "y")):
@@ -33,7 +34,7 @@ def torch_jobs(recording: str, folder: Path, amount: Amount, say: Say) -> list[R
             paths, _LENGTH, columns=columns, shuffle=True, batch_size=_BATCH, buffer_bytes=_BUFFER
         )
         row_bytes = sum(dtype.itemsize for dtype in windows.dtypes.values())
-        pool = max(_BUFFER * len(paths) // (amount.events * row_bytes), 1)
+        pool = max(_BUFFER * len(paths) // (events * row_bytes), 1)
         foreign = hand_written(paths, _LENGTH, _LENGTH, columns, _BATCH, pool)
         ways = {
             ("evcodec", "EventWindows"): lambda workers, w=windows: iter(w.loader(workers)),
