@@ -1,11 +1,10 @@
-from typing import final
+from typing import Self, final
 
 LEAST_BYTES: int
 LARGEST_BYTES: int
 
 @final
 class Memory:
-    def __init__(self, size: int) -> None: ...
-    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __new__(cls, size: int) -> Self: ...
 
 def kept_bytes() -> int: ...

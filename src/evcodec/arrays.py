@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from ._memory import LARGEST_BYTES, LEAST_BYTES, Memory
@@ -17,7 +19,8 @@ def new_array(rows: int, dtype: np.dtype, *, zeroed: bool = False) -> np.ndarray
     """
     size = rows * dtype.itemsize
     if LEAST_BYTES <= size <= LARGEST_BYTES and not zeroed:
-        found: np.ndarray = np.frombuffer(memoryview(Memory(size)), dtype)
+        memory = cast(bytearray, Memory(size))  # before Python 3.12 a type cannot say that it is a buffer
+        found: np.ndarray = np.frombuffer(memory, dtype)
         return found
     if size < _PAGE_BYTES:
         return (np.zeros if zeroed else np.empty)(rows, dtype)
