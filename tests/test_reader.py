@@ -379,3 +379,30 @@ def test_a_pipe_has_no_numbers_of_blocks():
         with pytest.raises(InvalidArgumentError, match="pipe"):
             reader.read(blocks=range(1))
         assert len(reader.read()) == 300
+
+
+def test_a_long_stream_of_few_blocks_is_not_read_by_opening_it(tmp_path):
+    path = tmp_path / "long.evc"
+    rng = np.random.default_rng(3)
+    noise = rng.integers(-(2**31), 2**31, 60_000).astype(np.int32)
+    batch = EventBatch(t=np.arange(60_000), x=noise, y=noise[::-1].copy())
+    with Writer(path) as writer:
+        writer.write(batch)
+    size = path.stat().st_size
+    assert size > 2**18
+    with Counting(path) as file, Reader(file) as reader:
+        assert len(reader) == 60_000
+        assert file.taken < 4_096
+        assert reader.read().equals(batch)
+        assert file.taken < size + 4_096
+
+
+class Counting(io.FileIO):
+    """A file that counts the bytes that are read of it."""
+
+    taken = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.taken += len(data)
+        return data

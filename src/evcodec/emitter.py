@@ -21,6 +21,8 @@ from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, 
 
 # Walking so few records is as fast as reading an index, and a short stream stays short.
 _MIN_INDEXED_RECORDS = 4
+# A longer one is not read as a whole by whoever only opens it, so however few its records are it has an index.
+_MIN_INDEXED_BYTES = 2**16
 # More entries than this make another record. An element takes a byte at least, so no record has more than a reader
 # takes; an entry that is larger by itself was checked when it was added.
 _ENTRIES_RECORD_BYTES = MAX_RECORD_ELEMENTS
@@ -169,7 +171,8 @@ class StreamEmitter:
         """Write INDEX, where it is worth it, and END."""
         self.settle()
         distance = 0
-        if self._indexable and self._index.rows and self._sequence > _MIN_INDEXED_RECORDS:
+        is_long = self._sequence > _MIN_INDEXED_RECORDS or self._bytes > _MIN_INDEXED_BYTES
+        if self._indexable and self._index.rows and is_long:
             offset, _ = self._emit(RecordType.INDEX, pack_index(self._index, self._level))
             distance = self._bytes - offset
         size = len(pack_record(RecordType.END, 0, pack_end(End(0, 0, 0))))
