@@ -113,8 +113,6 @@ def compare(
     for way in found:
         check(way, expected)
     seconds: list[list[float]] = [[] for _ in found]
-    for way in found:
-        timed(way.pieces)
     for _ in range(amount.rounds):
         for at, way in enumerate(found):
             seconds[at].append(timed(way.pieces))
