@@ -98,6 +98,16 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     assert names(evcodec.open_dataset(tmp_path / "**" / "*.evc"), tmp_path) == ["out/other.evc", "z/real.evc"]
 
 
+def test_a_file_of_several_names_is_there_once(tmp_path: Path) -> None:
+    real = put(tmp_path / "user=a" / "s.evc", made(3))
+    (tmp_path / "user=a" / "first.evc").symlink_to("s.evc")
+    (tmp_path / "user=a" / "t.evc").hardlink_to(real)
+    (tmp_path / "link").symlink_to(tmp_path / "user=a", target_is_directory=True)
+    for paths in (tmp_path, tmp_path / "*" / "*.evc", [tmp_path / "link", real, tmp_path]):
+        assert len(evcodec.open_dataset(paths)) == 3
+    assert names(evcodec.open_dataset(tmp_path), tmp_path) == ["user=a/s.evc"]
+
+
 @pytest.mark.parametrize("path", ["*.evc", "none/**/x.evc", "empty"])
 def test_a_glob_or_folder_without_files_is_refused(tmp_path: Path, path: str) -> None:
     (tmp_path / "empty").mkdir()

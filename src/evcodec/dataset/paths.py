@@ -32,6 +32,8 @@ class Listed(NamedTuple):
     partitions: dict[str, str | None]
     error: Exception | None = None
     """Why it cannot be read, where the listing tells."""
+    identity: tuple[int, int] | None = None
+    """What is the same for all names of a file, where the file system tells."""
 
 
 def is_url(path: str) -> bool:
@@ -131,7 +133,20 @@ def _listed(path: str, status: os.stat_result | OSError, hive: bool) -> Listed:
     elif hive:
         partitions = hive_partitions(os.path.dirname(path))
     # Who takes the dataset along may have another working directory.
-    return Listed(os.path.abspath(path), status.st_size, status.st_mtime_ns, None, partitions, error)
+    identity = (status.st_dev, status.st_ino) if status.st_ino else None
+    return Listed(
+        os.path.abspath(path), status.st_size, status.st_mtime_ns, None, partitions, error, identity
+    )
+
+
+def each_once(found: Iterable[Listed]) -> list[Listed]:
+    """Return files without those that another name leads to as well: a link gives way, else the later one."""
+    chosen: dict[object, Listed] = {}
+    for item in found:
+        known = chosen.setdefault(item.identity or item.path, item)
+        if known is not item and os.path.islink(known.path) and not os.path.islink(item.path):
+            chosen[item.identity] = item
+    return list(chosen.values())
 
 
 def _below(folder: str) -> Iterator[Found]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import CorruptDataError, EvcodecError, MissingExtraError
 from ..reader import Reader
 from .files import FileProblem, StreamFile, describe, naming
-from .paths import Listed, as_paths, is_url, list_local
+from .paths import Listed, as_paths, each_once, is_url, list_local
 from .ranges import RangeInput, far_crew
 from .stores import Stores
 from .where import Where, choose, partitions_allow
@@ -99,7 +99,7 @@ class Planner:
                 except OSError as error:
                     self._leave_out(path, error)
         sound = []
-        for item in found.values():
+        for item in each_once(found.values()):
             if item.error is None:
                 sound.append(item)
             else:
