@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evcodec
+from dataset_files import made, put
 from evcodec import EventBatch, EventKind, InvalidArgumentError, Reader, open_dataset, scan_polars
 from evcodec.schema import kind_name
 from generators import EPOCH, session, stream_of
@@ -362,6 +363,17 @@ def test_damage_names_the_file_or_is_skipped(folder, tmp_path):
     dataset = open_dataset(tmp_path / "copy", on_error="skip")
     assert scan_polars(dataset).collect().height == 59 * ROWS
     assert [problem.path for problem in dataset.problems] == [str(bad)]
+
+
+def test_what_is_skipped_is_told_to_the_dataset_whichever_files_the_query_chooses(tmp_path):
+    paths = [put(tmp_path / f"user={user}" / "s.evc", made(30)) for user in "ab"]
+    dataset = open_dataset(tmp_path, on_error="skip")
+    paths[0].write_bytes(b"something else")
+    lazy = scan_polars(dataset)
+    assert lazy.filter(pl.col("user") == "b").collect().height == 30
+    assert dataset.problems == []
+    assert lazy.filter(pl.col("user") == "a").collect().height == 0
+    assert [problem.path for problem in dataset.problems] == [str(paths[0])]
 
 
 def test_bad_arguments(folder):

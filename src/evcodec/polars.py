@@ -169,18 +169,33 @@ class _Scan:
         batch_size: int | None,
     ) -> Iterator[DataFrame]:
         """Yield frames with these columns, of the rows that match; ``n_rows`` counts before the predicate."""
+        # The first rows of all are not the first of those that match.
+        pushed = _Pushed() if predicate is None or n_rows is not None else self._pushed(predicate)
+        dataset = self._dataset
+        if pushed.paths is not None:
+            kept = pushed.paths
+            dataset = dataset.filter(where=lambda file: file.path in kept)
+        try:
+            yield from self._frames(dataset, pushed, with_columns, predicate, n_rows)
+        finally:
+            for problem in dataset.problems:  # what a filtered one skips is not told to that which it is of
+                self._dataset._problems.add(problem)
+
+    def _frames(
+        self,
+        dataset: Dataset,
+        pushed: _Pushed,
+        with_columns: list[str] | None,
+        predicate: Expr | None,
+        n_rows: int | None,
+    ) -> Iterator[DataFrame]:
+        """Yield frames of a dataset whose files were chosen."""
         pl = import_polars()
         schema = self.schema()
         names = list(schema) if with_columns is None else with_columns
         columns = [name for name in names if name in self._dataset.columns]
         labels = [name for name in names if name not in self._dataset.columns]
         limited = n_rows is not None
-        # The first rows of all are not the first of those that match.
-        pushed = _Pushed() if predicate is None or limited else self._pushed(predicate)
-        dataset = self._dataset
-        if pushed.paths is not None:
-            kept = pushed.paths
-            dataset = dataset.filter(where=lambda file: file.path in kept)
         left = n_rows if n_rows is not None else 0
         empty = True
         if not limited or left:
