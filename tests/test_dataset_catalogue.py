@@ -179,6 +179,8 @@ def test_a_forged_row_is_noticed_when_the_file_is_read(folder: Path, name: str, 
         ("events", -1),
         ("events", 31),
         ("blocks", -1),
+        ("blocks", 0),
+        ("start", 2**62),
         ("head_bytes", 10**9),
         ("start", None),
         ("kind_events", [10, 10]),
@@ -200,6 +202,18 @@ def test_a_row_that_cannot_be_is_refused(folder: Path, name: str, value: Any) ->
     for on_error in ("raise", "skip"):
         with pytest.raises((CorruptDataError, LimitExceededError), match=r"c\.parquet"):
             evcodec.open_dataset(folder / "d", catalogue=catalogue, on_error=on_error)
+
+
+def test_a_stale_epoch_is_noticed_where_times_are_stamped(folder: Path) -> None:
+    catalogue = folder / "c.parquet"
+    evcodec.open_dataset(folder / "d", catalogue=catalogue)
+    forged(catalogue, "epoch_ns", 5)
+    dataset = evcodec.open_dataset(folder / "d", catalogue=catalogue)
+    with pytest.raises(pa.ArrowInvalid, match=r"2\.evc: epoch"):
+        pa.table(dataset.arrow(timestamps=True, epoch_ns=0))
+    dataset = evcodec.open_dataset(folder / "d", catalogue=catalogue, on_error="skip")
+    assert len(pa.table(dataset.arrow(timestamps=True, epoch_ns=0))) == 70
+    assert [Path(problem.path).name for problem in dataset.problems] == ["2.evc"]
 
 
 def test_what_is_no_catalogue_is_left_as_it_is(folder: Path) -> None:

@@ -235,6 +235,7 @@ class Catalogue:
         for path, row in rows.items():
             size, events, blocks, start, stop, head, tail = row[0], *row[3:7], *row[8:10]
             sound = min(size, events, blocks, head, tail) >= 0 and max(head, tail) <= size
+            sound = sound and (blocks > 0 or not events) and (start is None or stop is None or start <= stop)
             if not (
                 sound
                 and sum(row[10].values()) == events

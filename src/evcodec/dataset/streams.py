@@ -8,10 +8,10 @@ import numpy as np
 
 from ..arrow import ArrowStream, Origin, Part, context_texts, make_stream
 from ..batch import EventBatch
-from ..errors import InvalidArgumentError
+from ..errors import CorruptDataError, EvcodecError, InvalidArgumentError
 from ..reader import Reader
 from ..select import as_int
-from .files import StreamFile
+from .files import StreamFile, epoch_of, naming
 from .paths import DEFAULT_PARTITION
 
 Opened = Iterable[tuple[StreamFile, Reader, Iterator[EventBatch]]]
@@ -28,6 +28,13 @@ class Stamps:
 
     def __init__(self, epoch_ns: int | None) -> None:
         self._default = None if epoch_ns is None else as_int("epoch_ns", epoch_ns)
+
+    def of_open(self, file: StreamFile, reader: Reader) -> int:
+        """Return it for an open file; raise CorruptDataError if that says another than the dataset was planned with."""
+        with naming(file.path):
+            if epoch_of(reader) != file.epoch_ns:
+                raise CorruptDataError("epoch: found another than the dataset was planned with")
+        return self.of(file)
 
     def of(self, file: StreamFile) -> int:
         """Return it for a file; raise InvalidArgumentError if nobody knows."""
@@ -67,8 +74,8 @@ def dataset_stream(
     def parts() -> Iterator[Part]:
         for file, reader, batches in opened():
             try:
-                epoch = stamps.of(file) if stamped else 0
-            except InvalidArgumentError as error:
+                epoch = stamps.of_open(file, reader) if stamped else 0
+            except (EvcodecError, OSError) as error:
                 leave_out(file.path, error)
                 continue
             wanted = dictionaries and "context" in dtypes
