@@ -83,9 +83,10 @@ class Texts:
         low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
         wanted = max(high, self._most) + 1
         if low >= 0 and wanted <= _MOST_BY_INDEX:
-            if self._dictionary[0] < wanted:
-                self._dictionary = text_values([self._text(index) for index in range(wanted)])
-            return values.astype(dtype, copy=False), self._dictionary
+            dictionary = self._dictionary  # another thread may put a smaller one there meanwhile
+            if dictionary[0] < wanted:
+                dictionary = self._dictionary = text_values([self._text(index) for index in range(wanted)])
+            return values.astype(dtype, copy=False), dictionary
         found, positions = np.unique(values, return_inverse=True)
         return positions.astype(dtype), text_values([self._text(index) for index in found.tolist()])
 
