@@ -138,6 +138,34 @@ def test_a_file_that_changed_since_it_was_planned(tmp_path: Path, name: str) -> 
     assert parts.equals(skipping.read())
 
 
+def test_damage_hides_no_other_governance(tmp_path: Path) -> None:
+    sound = stream(made(160), block_events=32, governance={"purpose": "training"})
+    other = stream(made(160), block_events=32, governance={"purpose": "research"})
+    path = tmp_path / "m.evc"
+    path.write_bytes(sound)
+    dataset = evcodec.open_dataset(tmp_path, on_error="skip", where={"purpose": "training"})
+    destroy_a_head(path)
+    assert len(dataset.read()) == 128
+    path.write_bytes(other)
+    destroy_a_head(path)
+    assert len(dataset.read()) == 0
+    assert any(problem.position is None for problem in dataset.problems)
+
+
+def test_times_that_no_timestamp_can_hold_are_of_a_file(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    put(tmp_path / "a.evc", made(10), epoch=5)
+    put(tmp_path / "b.evc", made(10, step=2**59), epoch=2**62)
+    put(tmp_path / "c.evc", made(10), epoch=5)
+    with pytest.raises(pyarrow.ArrowInvalid, match=r"b\.evc: t and the epoch"):
+        pyarrow.table(evcodec.open_dataset(tmp_path).arrow(timestamps=True))
+    dataset = evcodec.open_dataset(tmp_path, on_error="skip")
+    assert len(pyarrow.table(dataset.arrow(timestamps=True, stop=2**60))) == 22
+    assert dataset.problems == []
+    assert len(pyarrow.table(dataset.arrow(timestamps=True))) == 20
+    assert [Path(problem.path).name for problem in dataset.problems] == ["b.evc"]
+
+
 def test_damage_ends_batches_behind_what_is_sound(tmp_path: Path) -> None:
     put(tmp_path / "a.evc", made(10))
     (tmp_path / "m.evc").write_bytes(flipped(SOUND, middle(SOUND)))

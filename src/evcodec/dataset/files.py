@@ -181,11 +181,12 @@ def epoch_of(reader: Reader) -> int | None:
     return None if anchor is None else anchor.wall_ns - anchor.t
 
 
-def check_unchanged(file: StreamFile, reader: Reader) -> None:
-    """Raise CorruptDataError if a file is not what the dataset was planned with."""
+def check_unchanged(file: StreamFile, reader: Reader, *, events: bool = True) -> None:
+    """Raise CorruptDataError if a file is not what the dataset was planned with; without ``events`` its header only."""
     found = _facts(reader)
     planned = (file.events, file.blocks, file.start, file.stop, file.kinds, file.columns)
-    if found != planned or (reader.metadata, reader.governance) != (file.metadata, file.governance):
+    header = reader.metadata, reader.governance
+    if (events and found != planned) or header != (file.metadata, file.governance):
         raise CorruptDataError(
             f"{file.path}: found {found.events} events in {found.blocks} blocks that are not those that the dataset was "
             f"planned with, allowed: {file.events} in {file.blocks}, unchanged since; open the dataset anew"

@@ -64,9 +64,8 @@ class FileAccess(NamedTuple):
             source = self.stores.source(file.path, file.size, file.ends, whole)
             reader = Reader(source, on_error=self.on_error, threads=self.threads)
             try:
-                # Where damage was met, and went on behind, nothing is as it was.
-                if not reader.problem_count:
-                    check_unchanged(file, reader)
+                # Where damage was met, and went on behind, events are not as they were; what they may be used for is.
+                check_unchanged(file, reader, events=not reader.problem_count)
                 if wall and limits is not None and limits.is_timed and epoch_of(reader) != file.epoch_ns:
                     raise CorruptDataError("epoch: found another than the dataset was planned with")
             except BaseException:

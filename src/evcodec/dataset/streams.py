@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from ..arrow import ArrowStream, Origin, Part, context_texts, make_stream
+from ..arrow_fields import shifted
 from ..batch import EventBatch
 from ..errors import CorruptDataError, EvcodecError, InvalidArgumentError
 from ..reader import Reader
@@ -81,7 +82,15 @@ def dataset_stream(
             wanted = dictionaries and "context" in dtypes
             texts = context_texts(reader.contexts if wanted else ())
             origin = Origin(epoch, texts, _labels(file, partitions, path))
+            exact = not stamped or _fit(file, epoch)
             for batch in batches:
+                if not exact:  # some time of the file does not fit: those that were asked for may
+                    try:
+                        with naming(file.path):
+                            shifted(batch["t"], epoch, "t and the epoch of its session")
+                    except EvcodecError as error:
+                        leave_out(file.path, error)
+                        break
                 yield batch, origin
 
     return make_stream(
@@ -92,6 +101,16 @@ def dataset_stream(
         dictionaries=dictionaries,
         epoch_ns=known.pop() if len(known) == 1 else None,
         with_timestamps=None if stamped else with_timestamps,
+    )
+
+
+def _fit(file: StreamFile, epoch: int) -> bool:
+    """Tell whether all times of a file are int64 on the wall clock."""
+    bounds = np.iinfo(np.int64)
+    return (
+        file.start is None
+        or file.stop is None
+        or (bounds.min <= file.start + epoch and file.stop + epoch <= bounds.max)
     )
 
 
