@@ -305,6 +305,12 @@ def test_arguments_that_are_not_allowed(paths, arguments, message):
         EventWindows(paths, **{"length": 4, **arguments})
 
 
+@pytest.mark.parametrize("workers", [-1, 1.5, None])
+def test_a_number_of_workers_that_is_none(paths, workers):
+    with pytest.raises(InvalidArgumentError, match="num_workers: found"):
+        EventWindows(paths, 4).loader(num_workers=workers)
+
+
 def test_ranks_are_those_of_torch_distributed(paths, tmp_path):
     before = EventWindows(paths, 16)
     torch.distributed.init_process_group(

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..errors import InvalidArgumentError
+from .arguments import checked
 from .ring import Ring
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class WindowLoader:
                     f"{name}: found an option of DataLoader, allowed: EventWindows's own"
                 )
         self.windows = windows
-        self._num_workers = num_workers
+        self._num_workers = checked("num_workers", num_workers, 0, 2**20)
         self._options = options
         self._idle: Ring | None = None
         self._persistent: DataLoader[Any] | None = None
