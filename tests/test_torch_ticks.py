@@ -62,6 +62,19 @@ def reference(
     return found
 
 
+@pytest.mark.parametrize("start", [5, 99])
+def test_what_start_leaves_out_of_its_own_tick_moves_the_pointer_and_is_not_counted(tmp_path, start):
+    path = tmp_path / "s.evc"
+    with Writer(path) as writer:
+        writer.write(
+            EventBatch(t=[1, 4, 104, 250], x=np.array([7, 8, 9, 9], np.int32), dx=np.int32([1, 1, 1, 1]))
+        )
+    windows = EventWindows(path, 3, tick_ns=100, start=start)
+    (batch,) = windows
+    assert batch["x"].tolist() == [[8, 9, 9]]
+    assert batch["events"].tolist() == batch["move_x"].tolist() == [[0, 1, 1]]
+
+
 @pytest.mark.parametrize("buffer_bytes", [1, 40_000, 10**8])
 @pytest.mark.parametrize(
     ("period", "length", "stride", "limits"),

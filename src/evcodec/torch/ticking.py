@@ -115,15 +115,14 @@ class TickSource(Source):
         first = int(planned.borders[0])
         start, stop = (first + unit.low) * period, (first + unit.high) * period
         kinds, least, most = planned.limits
-        inside = _events(
-            reader,
-            kinds,
-            start if least is None else max(start, least),
-            stop if most is None else min(stop, most),
+        since = start if least is None else max(start, least)
+        inside = _events(reader, kinds, since, stop if most is None else min(stop, most))
+        # What comes before moves the pointer and is not counted, in the tick in which the asked-for time begins too.
+        position = _position(_last_positioned(reader, kinds, since)) if {"x", "y"} & out.keys() else (0, 0)
+        batch = EventBatch.concat(inside)
+        rows = fixed_ticks(
+            batch, period, start=start, stop=stop, position=position, max_ticks=unit.high - unit.low
         )
-        earlier = _last_positioned(reader, kinds, start) if {"x", "y"} & out.keys() else []
-        batch = EventBatch.concat([*earlier, *inside])
-        rows = fixed_ticks(batch, period, start=start, stop=stop, max_ticks=unit.high - unit.low)
         for name, array in out.items():
             array[:] = rows[name]
 
@@ -174,3 +173,14 @@ def _last_positioned(reader: Reader, kinds: Collection[int] | None, stop: int) -
                 best = int(t.max())
         found[number] = batches
     return [batch for number in sorted(found) for batch in found[number]]
+
+
+def _position(batches: list[EventBatch]) -> tuple[int, int]:
+    """Return where the last of these events that says so, by time and then by place, puts the pointer."""
+    batch = EventBatch.concat(batches)
+    placed = np.flatnonzero(is_positioned(batch))
+    if not len(placed):
+        return 0, 0
+    t = batch["t"][placed]
+    last = placed[np.flatnonzero(t == t.max())[-1]]
+    return int(batch["x"][last]), int(batch["y"][last])
