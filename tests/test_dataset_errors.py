@@ -206,6 +206,49 @@ def test_a_folder_with_a_dead_link_is_named_or_read_without(tmp_path: Path) -> N
     assert [Path(problem.path).name for problem in dataset.problems] == ["c.evc"]
 
 
+@pytest.mark.parametrize("pattern", ["*/*.evc", "user=*/s.evc", "user=*/d/*.evc", "**/*.evc", ""])
+def test_a_folder_that_cannot_be_listed_is_named_or_left_out_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    for user in "abc":
+        for name in ("s.evc", "d/s.evc"):
+            put(tmp_path / f"user={user}" / name, made(10))
+    denied = tmp_path / "user=b"
+
+    def refuse(path: Any, **options: Any) -> Any:
+        if Path(os.fspath(path)).is_relative_to(denied) and Path(os.fspath(path)) != denied:
+            raise PermissionError(13, "denied", os.fspath(path))
+        return real_stat(path, **options)
+
+    def refuse_list(path: Any) -> Any:
+        if Path(os.fspath(path)).is_relative_to(denied):
+            raise PermissionError(13, "denied", os.fspath(path))
+        return real_scandir(path)
+
+    # What a folder without permissions does, to the owner of everything too.
+    real_stat, real_scandir = os.stat, os.scandir
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(os, "scandir", refuse_list)
+    whole = 40 if pattern in ("", "**/*.evc") else 20
+    with pytest.raises(PermissionError, match="user=b"):
+        evcodec.open_dataset(tmp_path / pattern)
+    dataset = evcodec.open_dataset(tmp_path / pattern, on_error="skip")
+    assert len(dataset) == whole
+    assert [Path(problem.path).is_relative_to(denied) for problem in dataset.problems] == [True]
+
+
+def test_a_link_to_itself_is_named_or_left_out(tmp_path: Path) -> None:
+    put(tmp_path / "a.evc", made(10))
+    (tmp_path / "loop.evc").symlink_to("loop.evc")
+    (tmp_path / "other").symlink_to("other")
+    for paths in (tmp_path, tmp_path / "*.evc"):
+        with pytest.raises(OSError, match=r"loop\.evc"):
+            evcodec.open_dataset(paths)
+        dataset = evcodec.open_dataset(paths, on_error="skip")
+        assert len(dataset) == 10
+        assert [Path(problem.path).name for problem in dataset.problems] == ["loop.evc"]
+
+
 def test_an_epoch_that_is_not_the_files_is_noticed(tmp_path: Path) -> None:
     import dataclasses
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from fnmatch import translate
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -156,7 +157,7 @@ def _below(folder: str) -> Iterator[Found]:
             yield inner.filename, inner
             continue
         for entry in _entries(inner):
-            if entry.name.endswith(SUFFIX) and not entry.is_dir():
+            if entry.name.endswith(SUFFIX) and not _is_folder(entry):
                 yield from _status(entry)
 
 
@@ -179,7 +180,7 @@ def _folders(folder: str) -> Iterator[str | OSError]:
             continue
         yield path
         for entry in entries:
-            if entry.is_dir():
+            if _is_folder(entry):
                 (linked if entry.is_symlink() else real).append(entry.path)
 
 
@@ -189,12 +190,25 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
 
 
-def _status(entry: os.DirEntry[str]) -> Iterator[Found]:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        yield entry.path, entry.stat()
-    except FileNotFoundError as error:
+        return entry.is_dir()
+    except OSError:  # as of a link to itself
+        return False
+
+
+def _status(entry: os.DirEntry[str] | Path) -> Iterator[Found]:
+    """Yield a file with its status, or why there is none; nothing for what is not there, or is a folder."""
+    try:
+        status = entry.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
         if entry.is_symlink():  # to nothing; what is gone since it was listed is no matter
-            yield entry.path, error
+            yield os.fspath(entry), error
+    except OSError as error:
+        yield os.fspath(entry), error
+    else:
+        if not stat.S_ISDIR(status.st_mode):
+            yield os.fspath(entry), status
 
 
 def _matching(pattern: str) -> Iterator[Found]:
@@ -210,12 +224,14 @@ def _match(folder: str, parts: list[str]) -> Iterator[Found]:
     head, rest = parts[0], parts[1:]
     if not _MAGIC.search(head):
         path = os.path.join(folder, head)
-        if rest:
-            yield from _match(path, rest)
-        elif os.path.isfile(path):
-            yield path, os.stat(path)
+        yield from _match(path, rest) if rest else _status(Path(path))
         return
-    if not os.path.isdir(folder or os.curdir):
+    try:
+        entries = _entries(folder or os.curdir)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:  # one folder that cannot be listed must not hide the others, nor be passed over
+        yield folder or os.curdir, error
         return
     if head == "**":
         # As in a shell: any number of folders. Several in a row are one.
@@ -228,10 +244,10 @@ def _match(folder: str, parts: list[str]) -> Iterator[Found]:
                 yield from _match(inner, rest or ["*"])
         return
     fits = re.compile(translate(os.path.normcase(head))).match
-    for entry in _entries(folder or os.curdir):
+    for entry in entries:
         if not fits(os.path.normcase(entry.name)):
             continue
-        if rest and entry.is_dir():
+        if rest and _is_folder(entry):
             yield from _match(entry.path, rest)
-        elif not rest and not entry.is_dir():
+        elif not rest and not _is_folder(entry):
             yield from _status(entry)
