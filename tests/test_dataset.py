@@ -414,6 +414,8 @@ def test_a_dataset_is_an_arrow_stream(tmp_path: Path) -> None:
     assert {*stamped["file"].to_pylist()} == {file.path for file in dataset.files}
     with pytest.raises(InvalidArgumentError, match="path: found 'user', which is a partition"):
         dataset.arrow(path="user")
+    with pytest.raises(InvalidArgumentError, match="path: found int"):
+        dataset.arrow(path=3)  # type: ignore[arg-type]
     put(tmp_path / "c.evc", made(10))
     with pytest.raises(Exception, match=r"c\.evc: timestamps: found no anchor"):
         pa.table(evcodec.open_dataset(tmp_path).arrow(timestamps=True))

@@ -62,6 +62,8 @@ def dataset_stream(
     with_timestamps: Callable[[], ArrowStream] | None,
 ) -> ArrowStream:
     """Return the stream of what ``opened`` gives each time that it is called; ``files`` are those that it may open."""
+    if path is not None and not isinstance(path, str):
+        raise InvalidArgumentError(f"path: found {type(path).__name__}, allowed: the name of a column")
     if path is not None and path in partitions:
         raise InvalidArgumentError(f"path: found {path!r}, which is a partition, allowed: a name of its own")
     stamped = timestamps and "t" in dtypes
