@@ -1,4 +1,7 @@
-"""SQL over sessions with DuckDB, which takes a Reader or a Dataset as a table: python examples/duckdb_queries.py"""
+"""SQL over sessions with DuckDB, which takes a Reader or a Dataset as a table.
+
+Run it with ``python examples/duckdb_queries.py``; it needs ``pip install duckdb``.
+"""
 
 # %% Made-up sessions of two people
 import tempfile

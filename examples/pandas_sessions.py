@@ -1,4 +1,7 @@
-"""A session in pandas: how long buttons are held, where the hand is, and back to a file: python examples/pandas_sessions.py"""
+"""A session in pandas: how long buttons are held, where the hand is, and back to a file.
+
+Run it with ``python examples/pandas_sessions.py``; it needs ``pip install pandas pyarrow``.
+"""
 
 # %% A made-up session of some minutes, and what the recorder said of it
 import tempfile

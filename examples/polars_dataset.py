@@ -1,4 +1,7 @@
-"""A folder of sessions in Polars, lazily: what a query asks for is read: python examples/polars_dataset.py"""
+"""A folder of sessions in Polars, lazily: what a query asks for is read.
+
+Run it with ``python examples/polars_dataset.py``; it needs ``pip install 'evcodec[polars]'``.
+"""
 
 # %% Made-up sessions of three people on two days
 import tempfile

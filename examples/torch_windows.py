@@ -1,4 +1,7 @@
-"""Train a small model on windows of many sessions, stop in the middle of an epoch, go on: python examples/torch_windows.py"""
+"""Train a small model on windows of many sessions, stop in the middle of an epoch, go on.
+
+Run it with ``python examples/torch_windows.py``; it needs ``pip install 'evcodec[torch]'``.
+"""
 
 # %%
 import json
