@@ -91,7 +91,9 @@ def main() -> None:
             ),
         }
         for cpus in options.cpus:
-            ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="error")
+            ray.init(
+                "local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="error"
+            )
             logging.getLogger("ray.data").setLevel(logging.ERROR)
             try:
                 found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}

@@ -80,7 +80,7 @@ def job(source: Path, target: Path) -> None:
 # %%
 def main() -> None:
     """Make sessions, start Ray, run the job."""
-    ray.init(num_cpus=CORES, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init("local", num_cpus=CORES, include_dashboard=False, log_to_driver=False, logging_level="error")
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         with tempfile.TemporaryDirectory() as made:

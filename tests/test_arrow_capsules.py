@@ -8,6 +8,7 @@ import io
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 import weakref
 
@@ -181,7 +182,11 @@ def test_release_from_a_thread_that_python_does_not_know():
     thread.start()
     thread.join()
     del table
-    gc.collect()
+    for _ in range(500):  # those threads end their work when they come to it
+        gc.collect()
+        if alive() is None:
+            break
+        time.sleep(0.02)
     assert alive() is None
 
 

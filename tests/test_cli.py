@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -251,7 +252,10 @@ def test_a_reader_that_leaves_is_no_error(tmp_path, args):
 def _writes_in(folder: Path, pid: int) -> bool:
     """Tell whether a process has a new file in a folder, with a name or without."""
     open_files = Path(f"/proc/{pid}/fd")
-    links = [os.readlink(file) for file in open_files.iterdir()] if open_files.exists() else []
+    links = []
+    with contextlib.suppress(FileNotFoundError):  # what the process closes meanwhile
+        for file in open_files.iterdir():
+            links.append(os.readlink(file))
     return any(link.startswith(str(folder)) for link in links) or any(
         path.name.endswith(".part") for path in folder.iterdir()
     )

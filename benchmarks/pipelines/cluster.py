@@ -66,7 +66,7 @@ def ray_jobs(recording: str, folder: Path, amount: Amount, say: Say) -> list[Row
             str(folder / str(group))
         )
     cores = os.cpu_count() or 1
-    ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         expected = _expected(parts)
