@@ -191,3 +191,9 @@ def check_unchanged(file: StreamFile, reader: Reader, *, events: bool = True) ->
             f"{file.path}: found {found.events} events in {found.blocks} blocks that are not those that the dataset was "
             f"planned with, allowed: {file.events} in {file.blocks}, unchanged since; open the dataset anew"
         )
+
+
+def check_epoch(file: StreamFile, reader: Reader) -> None:
+    """Raise CorruptDataError if a file's epoch is not the one that the dataset was planned with."""
+    if epoch_of(reader) != file.epoch_ns:
+        raise CorruptDataError("epoch: found another than the dataset was planned with")

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..batch import EventBatch
-from ..errors import CorruptDataError, EvcodecError, MissingExtraError, ReadLimitError
+from ..errors import EvcodecError, MissingExtraError, ReadLimitError
 from ..reader import Reader
-from .files import FileProblem, StreamFile, check_unchanged, epoch_of, naming
+from .files import FileProblem, StreamFile, check_epoch, check_unchanged, naming
 from .stores import Stores
 from .unify import conform
 from .where import Limits
@@ -66,8 +66,8 @@ class FileAccess(NamedTuple):
             try:
                 # Where damage was met, and went on behind, events are not as they were; what they may be used for is.
                 check_unchanged(file, reader, events=not reader.problem_count)
-                if wall and limits is not None and limits.is_timed and epoch_of(reader) != file.epoch_ns:
-                    raise CorruptDataError("epoch: found another than the dataset was planned with")
+                if wall and limits is not None and limits.is_timed:
+                    check_epoch(file, reader)
             except BaseException:
                 reader.close()
                 raise

@@ -9,10 +9,10 @@ import numpy as np
 from ..arrow import ArrowStream, Origin, Part, context_texts, make_stream
 from ..arrow_fields import shifted
 from ..batch import EventBatch
-from ..errors import CorruptDataError, EvcodecError, InvalidArgumentError
+from ..errors import EvcodecError, InvalidArgumentError
 from ..reader import Reader
 from ..select import as_int
-from .files import StreamFile, epoch_of, naming
+from .files import StreamFile, check_epoch, naming
 from .paths import DEFAULT_PARTITION
 
 Opened = Iterable[tuple[StreamFile, Reader, Iterator[EventBatch]]]
@@ -33,8 +33,7 @@ class Stamps:
     def of_open(self, file: StreamFile, reader: Reader) -> int:
         """Return it for an open file; raise CorruptDataError if that says another than the dataset was planned with."""
         with naming(file.path):
-            if epoch_of(reader) != file.epoch_ns:
-                raise CorruptDataError("epoch: found another than the dataset was planned with")
+            check_epoch(file, reader)
         return self.of(file)
 
     def of(self, file: StreamFile) -> int:
