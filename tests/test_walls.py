@@ -47,7 +47,7 @@ LAYERS = (
     ("checking",),
     ("stream",),
     ("dataset",),
-    ("polars", "ray", "torch"),
+    ("polars", "ray", "torch", "capture", "review"),
     ("__init__",),
     ("sinks", "sources"),
     ("cli",),
@@ -102,8 +102,8 @@ def imported(tree: ast.Module, package: str) -> Iterator[tuple[str, int]]:
 
 def own_imports(name: str, tree: ast.Module, known: set[str]) -> Iterator[tuple[str, int]]:
     """Yield (layer, line) of every import of another layer of the package."""
-    is_package = (PACKAGE / name).is_dir()
-    package = "evcodec" if "." not in name and not is_package else f"evcodec.{layer(name)}"
+    is_package = (PACKAGE / name.replace(".", "/")).is_dir()
+    package = f"evcodec.{name if is_package else name.rpartition('.')[0]}".rstrip(".")
     for target, line in imported(tree, package):
         if target.split(".")[0] == "evcodec":
             inner = layer(target.partition(".")[2])
