@@ -55,7 +55,18 @@ LAYERS = (
 )
 # The only modules that open, read or write anything outside of the process.
 DOING_IO = {"cpu", "inputs", "locks", "merging", "outputs", "reader", "replacing", "resume", "stream"}
-DOING_IO |= {"arrow_methods", "dataset", "ray", "torch", "exits", "sinks", "sources", "cli", "__main__"}
+DOING_IO |= {
+    "arrow_methods",
+    "capture",
+    "dataset",
+    "ray",
+    "torch",
+    "exits",
+    "sinks",
+    "sources",
+    "cli",
+    "__main__",
+}
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}
 EXTRAS = {"click", "fsspec", "mcap", "pandas", "pcodec", "polars", "pyarrow", "ray", "rich", "torch"}
