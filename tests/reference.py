@@ -21,7 +21,8 @@ from reference_cursor import (
 )
 from reference_entries import read_entries, read_header
 from reference_index import read_end, read_index
-from reference_model import BLOCK, END, ENTRIES, HEADER, INDEX, Record, StreamPart
+from reference_model import BLOCK, END, ENTRIES, HEADER, INDEX, KEYS, Record, StreamPart
+from reference_sealed import read_keys
 
 __all__ = [
     "Decoded",
@@ -48,8 +49,11 @@ class Decoded:
     entries: list[tuple[int, int, dict[str, Any]]]
 
 
-def decode_stream(data: bytes) -> Decoded:
-    """Decode streams put end to end; raise a :class:`ReferenceFault` at the first contradiction."""
+def decode_stream(data: bytes, private: tuple[bytes, ...] = ()) -> Decoded:
+    """Decode streams put end to end; raise a :class:`ReferenceFault` at the first contradiction.
+
+    With the raw bytes of private keys, what they open is opened.
+    """
     streams: list[StreamPart] = []
     offset = 0
     if not data:
@@ -84,6 +88,8 @@ def decode_stream(data: bytes) -> Decoded:
             read_index(record, where, current)
         elif record.type == END:
             read_end(record, where, current)
+        elif record.type == KEYS:
+            read_keys(record.payload, where, current.keys, list(private))
         elif record.type != HEADER and record.type < 0x80:
             raise ReferenceUnsupported(f"{where}, type", record.type, "1 to 5, or 128 and above")
         current.records.append(record)

@@ -9,6 +9,7 @@ from collections import Counter
 
 from reference_cursor import Cursor, ReferenceCorrupt, ReferenceLimit
 from reference_model import BLOCK, Block, Record, StreamPart, bitmap
+from reference_sealed import open_section
 from reference_table import BLOCK_COLUMNS, Column, read_table
 
 EVENTS_IN_BLOCK = 1 << 20
@@ -38,11 +39,18 @@ def read_block(record: Record, where: str, stream: StreamPart) -> None:
 
     block = Block(n, t_min, t_max, kinds)
     columns: dict[str, Column] = {}
+    clear = record.payload[: len(record.payload) - cursor.left()]
+    hidden = set()
     for group, storage, length in sections:
         body = cursor.take(length, f"section of group {group}")
         if storage != 0:
-            block.hidden = True
-            continue
+            place = (BLOCK, group, record.sequence)
+            opened = open_section(stream.keys, body, place, clear, where) if storage == 1 else None
+            if opened is None:
+                block.hidden = True
+                hidden.add(group)
+                continue
+            body = opened
         inner = Cursor(body, f"{where}, group {group}")
         block.tables[group] = read_table(inner, n, kinds, group, BLOCK_COLUMNS)
         for column in block.tables[group].columns:
@@ -51,7 +59,7 @@ def read_block(record: Record, where: str, stream: StreamPart) -> None:
             columns[column.name] = column
     cursor.end("sections")
 
-    pointer_hidden = any(group == 0 and storage != 0 for group, storage, _ in sections)
+    pointer_hidden = 0 in hidden
     row_kinds = None if pointer_hidden else _row_kinds(columns.get("kind"), n, kinds, where)
     for name, column in columns.items():
         values = _place(column, n, kinds, row_kinds)

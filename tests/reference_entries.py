@@ -11,6 +11,7 @@ import msgpack
 
 from reference_cursor import Cursor, ReferenceCorrupt, ReferenceLimit, ReferenceUnsupported
 from reference_model import ENTRIES, Record, StreamPart, bitmap
+from reference_sealed import open_section
 from reference_table import decompress
 
 HEADER_MAP_BYTES = 1 << 20
@@ -173,7 +174,16 @@ def read_entries(record: Record, where: str, stream: StreamPart) -> None:
         "kinds": None,
     }
     stream.expected_rows.append(row)
-    if storage != 0:
+    if storage == 1:
+        row["events"] = row["kinds"] = 0
+        place = (ENTRIES, group, record.sequence)
+        opened = open_section(
+            stream.keys, cursor.take(cursor.left(), "body"), place, record.payload[:2], where
+        )
+        if opened is None:
+            return
+        cursor = Cursor(opened, where)
+    elif storage != 0:
         return
     codec = cursor.u8("codec")
     if codec > 1:
@@ -184,6 +194,10 @@ def read_entries(record: Record, where: str, stream: StreamPart) -> None:
     values = _unpack_all(decompress(codec, cursor.take(cursor.left(), "entries"), raw_size, where), where)
     for number, value in enumerate(values):
         stream.entries.append(_check_entry(value, f"{where}, entry {number}", group, stream))
+    if storage == 1:
+        if group == 2 and any(value[0] in (1, 3, 4, 5, 6) for value in values):
+            raise ReferenceCorrupt(f"{where}, encrypted", "entries of another type", "CONTEXT and PAYLOAD")
+        return
     row["events"] = len(values)
     row["kinds"] = bitmap([value[0] for value in values])
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from reference_sealed import Keys
 from reference_table import Table
 
 HEADER, BLOCK, ENTRIES, INDEX, END = 1, 2, 3, 4, 5
+KEYS, CHAIN, VOID = 0x81, 0x82, 0x83
 
 
 @dataclass
@@ -57,6 +59,7 @@ class StreamPart:
     expected_rows: list[dict[str, int | None]] = field(default_factory=list)
     index_offset: int | None = None
     defined: set[tuple[int, int]] = field(default_factory=set)
+    keys: Keys = field(default_factory=Keys)
 
     def events(self) -> int:
         """Events of the stream so far."""

@@ -27,6 +27,7 @@ LAYERS = (
     ("schema", "_arrow", "_arrow_input", "plain"),
     ("arrow_fields",),
     ("arrow_input",),
+    ("crypto", "pace"),
     ("batch",),
     ("_memory", "entries", "findings", "locks", "exits", "ticks", "waiting"),
     ("arrays",),
@@ -34,10 +35,12 @@ LAYERS = (
     ("checksums", "version"),
     ("cpu", "framing", "compression", "messages", "retrying"),
     ("levels", "wire"),
-    ("parts", "block"),
-    ("encoding",),
-    ("index",),
+    ("keyrecord",),
+    ("chain", "parts", "block"),
+    ("encoding", "sealed"),
+    ("index", "protection"),
     ("emitter", "scan", "select"),
+    ("chains", "walk"),
     ("remarks", "arrow"),
     ("arrow_methods",),
     ("locate", "sealing", "oneshot"),
@@ -58,6 +61,7 @@ DOING_IO = {"cpu", "inputs", "locks", "merging", "outputs", "reader", "replacing
 DOING_IO |= {
     "arrow_methods",
     "capture",
+    "crypto",
     "dataset",
     "ray",
     "torch",
@@ -69,7 +73,8 @@ DOING_IO |= {
 }
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}
-EXTRAS = {"click", "fsspec", "mcap", "pandas", "pcodec", "polars", "pyarrow", "ray", "rich", "torch"}
+EXTRAS = {"click", "cryptography", "fsspec", "mcap", "pandas", "pcodec", "polars", "pyarrow", "ray", "rich"}
+EXTRAS |= {"torch"}
 
 KERNEL_HEADERS = {"limits.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "string.h"}
 ISA_HEADERS = {"arm_acle.h", "arm_neon.h", "arm_sve.h", "immintrin.h", "intrin.h", "cpuid.h"}
@@ -254,6 +259,16 @@ def test_one_module_knows_zstandard():
         and (target.split(".")[0] in ("zstandard", "pyzstd") or target.startswith("compression.zstd"))
     }
     assert users == {"compression"}
+
+
+def test_one_module_knows_the_cryptographic_library():
+    users = {
+        name
+        for name, tree in modules().items()
+        for target, _ in imported(tree, "evcodec")
+        if target.split(".")[0] in ("cryptography", "nacl", "pyrage")
+    }
+    assert users == {"crypto"}
 
 
 def test_kernels_are_plain_c():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ._codec import (
     time_range,
 )
 from .arrays import new_array, pays_zeroed
-from .errors import CorruptDataError, LimitExceededError, UnsupportedVersionError
+from .errors import CorruptDataError, LimitExceededError, MissingKeyError, UnsupportedVersionError
 from .limits import COLUMN_BYTES, DEFAULT_BLOCK_BYTES, HELD_ROW_BYTES, MAX_COLUMNS
 from .schema import INTEGER_DTYPES, STANDARD_COLUMNS, ColumnGroup, in_column_order
 from .wire import pack_varint, unpack_varint
@@ -120,6 +121,16 @@ class _Parts:
                 self.raw[part] = None
 
 
+class Keys(Protocol):
+    """What is known of the keys of a stream."""
+
+    skip: bool
+    """Whether to leave out what cannot be read, where no column was named."""
+
+    def missing(self, where: str, groups: Collection[int]) -> MissingKeyError:
+        """Return the error that says who could read these groups."""
+
+
 class Block:
     """A block whose payload has been checked but for what its columns hold.
 
@@ -144,7 +155,11 @@ class Block:
         Groups whose columns are there but cannot be read.
     hidden : list of (str, dtype)
         Columns of other groups whose rows cannot be placed, since the kinds cannot be read.
+    keys : Keys or None
+        Set by who has opened what could be opened.
     """
+
+    keys: Keys | None = None
 
     def __init__(self, payload: bytes | memoryview, where: str, max_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
         self._where = where
@@ -226,6 +241,32 @@ class Block:
             self.dtypes[name] = INTEGER_DTYPES[dtype]
             self.groups[name] = group
             self._places[name] = len(self._tables), at
+
+    def check_available(self, names: Collection[str] | None) -> None:
+        """Raise MissingKeyError if columns were asked for (all of them when None) that may be there and cannot be read:
+        they must not be taken for zeros.
+        """
+        if not self.encrypted_groups or self.keys is None:
+            return
+        if names is None:
+            if not self.keys.skip:
+                raise self.keys.missing(self._where, self.encrypted_groups)
+            return
+        lost = {
+            group
+            for name in names
+            if name not in self.dtypes
+            for group in self.encrypted_groups
+            if self._may_hold(group, name)
+        }
+        if lost:
+            raise self.keys.missing(self._where, lost)
+
+    def _may_hold(self, group: int, name: str) -> bool:
+        """Tell whether a column that cannot be read may be for want of this group; a named one may be in any."""
+        if group == ColumnGroup.POINTER and any(name == hidden for hidden, _ in self.hidden):
+            return True
+        return name not in STANDARD_COLUMNS or STANDARD_COLUMNS[name].group == group
 
     def is_dense(self, name: str) -> bool:
         """Tell whether every event has its own value of a column; the others of a sparse one are 0."""

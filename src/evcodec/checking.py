@@ -9,18 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from .block import Block
-from .entries import Entry, Gap, type_number
-from .errors import EvcodecError
+from ._codec import BlockHead
+from .chain import ChainReport
+from .chains import Chains
+from .entries import Gap, type_number
+from .errors import CorruptDataError, EvcodecError
 from .findings import Findings, Problem
 from .framing import Record, RecordType
 from .index import Index, unpack_index
 from .inputs import Input
 from .remarks import Defined, Remarker
 from .scan import StreamRecord, StreamScanner, StreamState
+from .sealed import Keyring, StreamKeys, open_block
 from .wire import is_encrypted, unpack_entries
 
 Progress = Callable[[int], object]
+# A record that lies further on is not what was lost before it; each of those takes twenty bytes when a stream is repaired.
+_MOST_MISSING = 2**20
 Keep = Callable[[StreamScanner, StreamRecord], None]
 
 
@@ -57,6 +62,8 @@ class Report:
         Position and message of the first 1,000, by position.
     remark_count, remark_groups, remarks
         The same of what is odd, but that no rule of the format forbids.
+    chains : list of ChainReport
+        What the chain of each stream proves, when that was asked for.
     """
 
     name: str
@@ -81,6 +88,7 @@ class Report:
     remark_count: int = 0
     remark_groups: dict[str, int] = field(default_factory=dict)
     remarks: list[Problem] = field(default_factory=list)
+    chains: list[ChainReport] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as values that JSON carries."""
@@ -93,8 +101,10 @@ class Report:
 class _StreamCheck:
     """What is known of one stream so far."""
 
-    def __init__(self, start: int, problems: Findings, remarks: Findings) -> None:
+    def __init__(self, start: int, problems: Findings, remarks: Findings, keys: StreamKeys) -> None:
         self.start = start
+        self.keys = keys
+        self.last_sequence = -1
         self.found = Index()
         self.stated: Index | None = None
         self.encrypted: set[int] = set()
@@ -119,7 +129,11 @@ class _StreamCheck:
 class _Checker:
     """Decodes everything of every record, and compares what an index says with what is there."""
 
-    def __init__(self, report: Report, scanner: StreamScanner, max_block_bytes: int) -> None:
+    def __init__(
+        self, report: Report, scanner: StreamScanner, max_block_bytes: int, keyring: Keyring, chains: Chains
+    ) -> None:
+        self._keyring = keyring
+        self._chains = chains
         self._report = report
         self._scanner = scanner
         self._max_block_bytes = max_block_bytes
@@ -127,7 +141,7 @@ class _Checker:
         self.remarks = Findings()
         self._kinds: Counter[int] = Counter()
         self._number = -1
-        self._stream = _StreamCheck(0, self._problems, self.remarks)
+        self._stream = _StreamCheck(0, self._problems, self.remarks, keyring.stream())
 
     def check(self, item: StreamRecord) -> bool:
         """Check the next record; return whether it is sound."""
@@ -136,11 +150,12 @@ class _Checker:
             self._finish_stream()
             self._number = item.stream
             start = self._scanner.streams[item.stream].position
-            self._stream = _StreamCheck(start, self._problems, self.remarks)
+            self._stream = _StreamCheck(start, self._problems, self.remarks, self._keyring.stream())
         self._report.records += 1
         self._report.lost_bytes -= record.record_bytes
         try:
             self._check(record)
+            self._chains.add(item)
         except EvcodecError as error:
             self._problems.add(record.position, str(error))
             self._stream.bad_records += 1
@@ -154,14 +169,32 @@ class _Checker:
         if record.type == RecordType.BLOCK:
             self._check_block(record, place)
         elif record.type == RecordType.ENTRIES:
-            self._check_entries(record, unpack_entries(record.payload, where), place)
+            self._check_entries(record, where, place)
+        elif record.type == RecordType.KEYS:
+            self._stream.keys.learn(record.payload, where)
         elif record.type == RecordType.INDEX:
             self._check_index(record, where)
         elif record.type == RecordType.END:
             self._check_end(record, where)
 
+    def _check_order(self, record: Record, where: str) -> None:
+        """Raise CorruptDataError for a sealed record that comes again, or too late: it is bound to its number."""
+        last, self._stream.last_sequence = self._stream.last_sequence, record.sequence
+        if record.sequence <= last:
+            raise CorruptDataError(
+                f"{where}: encrypted record: found number {record.sequence} behind {last}, allowed: above it"
+            )
+        missing = self._scanner.streams[self._number].missing
+        if missing > _MOST_MISSING:
+            raise CorruptDataError(
+                f"{where}: encrypted record: found {missing} records missing before it, allowed: {_MOST_MISSING}"
+            )
+
     def _check_block(self, record: Record, place: tuple[int, int, int]) -> None:
-        block = Block(record.payload, f"byte {record.position}: block", self._max_block_bytes)
+        where = f"byte {record.position}: block"
+        block = open_block(self._stream.keys, record, where, self._max_block_bytes)
+        if any(storage for _, storage, _, _ in BlockHead(record.payload).sections):
+            self._check_order(record, where)
         columns = block.decode(list(block.dtypes))
         self._report.blocks += 1
         self._report.events += block.events
@@ -171,11 +204,16 @@ class _Checker:
         self._stream.hidden.update(block.hidden)
         self._stream.remarker.block(record.position, block, columns)
 
-    def _check_entries(self, record: Record, entries: list[Entry], place: tuple[int, int, int]) -> None:
+    def _check_entries(self, record: Record, where: str, place: tuple[int, int, int]) -> None:
+        payload = self._stream.keys.entries(record.payload, record.sequence, where)
+        entries = unpack_entries(payload, where)
+        if is_encrypted(record.payload):
+            self._check_order(record, where)
         self._report.entries += len(entries)
         self._report.gaps += sum(isinstance(entry, Gap) for entry in entries)
-        self._stream.found.add_entries(place, [type_number(entry) for entry in entries])
-        if is_encrypted(record.payload):
+        shown = () if is_encrypted(record.payload) else entries
+        self._stream.found.add_entries(place, [type_number(entry) for entry in shown])
+        if is_encrypted(payload):
             self._stream.defined.is_complete = False
         for entry in entries:
             self._stream.remarker.entry(record.position, entry, record.payload[0])
@@ -232,6 +270,8 @@ class _Checker:
     def finish(self) -> None:
         """Complete the report."""
         self._finish_stream()
+        for position, message in self._chains.finish():
+            self._problem(position, message)
         report, problems = self._report, self._problems
         report.kinds = dict(sorted(self._kinds.items()))
         report.streams = len(self._scanner.streams)
@@ -243,6 +283,7 @@ class _Checker:
             dict(self.remarks.groups.most_common()),
         )
         report.remarks = self.remarks.kept()
+        report.chains = self._chains.reports
         report.ok = not problems.count
         if report.lost_events == 0 and problems.count and not report.streams:
             report.lost_events = None
@@ -291,12 +332,19 @@ def _same_columns(
 
 
 def check_all(
-    source: Input, *, max_block_bytes: int, keep: Keep | None = None, progress: Progress | None = None
+    source: Input,
+    *,
+    max_block_bytes: int,
+    keep: Keep | None = None,
+    progress: Progress | None = None,
+    keyring: Keyring | None = None,
+    chains: Chains | None = None,
 ) -> Report:
     """Check every record of a source, and hand those that are sound to ``keep``."""
     report = Report(source.name)
     scanner = StreamScanner(skip_damage=True)
-    checker = _Checker(report, scanner, max_block_bytes)
+    chains = Chains() if chains is None else chains
+    checker = _Checker(report, scanner, max_block_bytes, keyring or Keyring(), chains)
 
     def deal_with(items: Iterator[StreamRecord]) -> None:
         for item in items:

@@ -13,16 +13,17 @@ import numpy as np
 from .batch import EventBatch
 from .block import Block
 from .entries import Entry
-from .errors import EvcodecError, InvalidArgumentError, ReadLimitError
+from .errors import EvcodecError, InvalidArgumentError, MissingKeyError, ReadLimitError
 from .findings import Findings, Problem
-from .framing import RecordType
+from .framing import Record, RecordType
 from .index import kind_bits
 from .inputs import PipeInput, SeekableInput
 from .locate import Locator, RecordPlace, read_record
 from .parallel import Crew
 from .scan import StreamRecord, StreamScanner
+from .sealed import Keyring, StreamKeys, open_block
 from .select import Filter
-from .wire import Header, entries_bytes, unpack_entries
+from .wire import Header, entries_bytes, is_encrypted, may_be_sealed, unpack_entries
 
 # What an index states is not trusted for memory: beyond this, arrays grow as blocks are read.
 _MOST_EVENTS_A_BYTE = 64
@@ -93,14 +94,20 @@ class _Guard:
 class FileContents(_Guard):
     """Streams in a seekable input."""
 
-    def __init__(self, source: SeekableInput, skip_damage: bool, max_block_bytes: int) -> None:
+    def __init__(
+        self, source: SeekableInput, skip_damage: bool, max_block_bytes: int, keyring: Keyring
+    ) -> None:
         super().__init__(skip_damage)
         self.name = source.name
         self._source = source
-        self._locator = Locator(source, skip_damage, max_block_bytes, self.findings)
+        self._locator = Locator(source, skip_damage, max_block_bytes, self.findings, keyring)
         self.headers = self._locator.headers
         self._last_matching: tuple[Filter, list[RecordPlace]] | None = None
         self.was_walked = self._locator.was_walked
+
+    def keys(self) -> list[StreamKeys]:
+        """Return what opens each stream."""
+        return [self._locator.keys_of(number) for number in range(len(self.headers))]
 
     def summary(self) -> Summary:
         """Return the totals."""
@@ -191,16 +198,22 @@ class FileContents(_Guard):
         raise as `blocks` does.
         """
         for place in self._locator.places():
-            if place.type == RecordType.ENTRIES and place.kinds & type_bits:
-                found = self.guarded(place.position, self._entries_at, place)
+            # Of those that are encrypted the index says nothing.
+            if place.type == RecordType.ENTRIES and (place.kinds & type_bits or not place.events):
+                found = self.guarded(place.position, self._entries_at, place, type_bits)
                 if found is not None:
                     yield found
         self._locator.raise_damage()
 
-    def _entries_at(self, place: RecordPlace) -> tuple[list[Entry], int]:
-        payload = read_record(self._source, place).payload
+    def _entries_at(self, place: RecordPlace, type_bits: int) -> tuple[list[Entry], int]:
+        record = read_record(self._source, place)
         where = f"byte {place.position}"
-        return unpack_entries(payload, where), entries_bytes(payload, where)
+        keys = self._locator.keys_of(place.stream)
+        payload = keys.entries(record.payload, record.sequence, where)
+        entries = unpack_entries(payload, where)
+        if is_encrypted(payload) and not keys.skip and may_be_sealed(payload[0], type_bits):
+            raise keys.missing(f"{where}: entries", payload[:1])
+        return entries, entries_bytes(payload, where)
 
     def size(self) -> int:
         """Return the bytes of the data."""
@@ -217,10 +230,18 @@ class PipeContents(_Guard):
     was_walked = True
 
     def __init__(
-        self, source: PipeInput, skip_damage: bool, max_block_bytes: int, max_entries_bytes: int
+        self,
+        source: PipeInput,
+        skip_damage: bool,
+        max_block_bytes: int,
+        max_entries_bytes: int,
+        keyring: Keyring,
     ) -> None:
         super().__init__(skip_damage)
         self.name = source.name
+        self._keyring = keyring
+        self._keys: list[StreamKeys] = []
+        self._unread: dict[int, MissingKeyError] = {}  # by group: the first entries that there was no key for
         self._max_block_bytes = max_block_bytes
         self._max_entries_bytes = max_entries_bytes
         self._entry_bytes = 0
@@ -236,6 +257,15 @@ class PipeContents(_Guard):
     def headers(self) -> list[Header]:
         """Header of each stream that has come so far."""
         return [stream.header for stream in self._scanner.streams] or [Header()]
+
+    def keys(self) -> list[StreamKeys]:
+        """Return what opens each stream that has come so far."""
+        return self._keys
+
+    def _keys_of(self, stream: int) -> StreamKeys:
+        while len(self._keys) <= stream:
+            self._keys.append(self._keyring.stream())
+        return self._keys[stream]
 
     def summary(self) -> Summary:
         """Return the totals; raise InvalidArgumentError before the end."""
@@ -274,13 +304,15 @@ class PipeContents(_Guard):
         """Yield position and block of each as it comes, whatever is in it; keep the entries on the way."""
         if chosen.blocks is not None:
             self.places()
-        for _, record in self._records:
-            where = f"byte {record.position}"
+        for stream, record in self._records:
+            where, keys = f"byte {record.position}", self._keys_of(stream)
             if record.type == RecordType.ENTRIES:
-                self.guarded(record.position, self._keep_entries, record.payload, where)
+                self.guarded(record.position, self._keep_entries, keys, record, where)
+            elif record.type == RecordType.KEYS:
+                self.guarded(record.position, keys.learn, record.payload, where)
             elif record.type == RecordType.BLOCK:
                 block = self.guarded(
-                    record.position, Block, record.payload, f"{where}: block", self._max_block_bytes
+                    record.position, open_block, keys, record, f"{where}: block", self._max_block_bytes
                 )
                 if block is not None:
                     self._summary.add(block)
@@ -299,13 +331,19 @@ class PipeContents(_Guard):
             if batch is not None:
                 yield batch
 
-    def _keep_entries(self, payload: memoryview, where: str) -> None:
+    def _keep_entries(self, keys: StreamKeys, record: Record, where: str) -> None:
         """Keep the entries of a record: nothing of a pipe can be read again."""
+        payload = keys.entries(record.payload, record.sequence, where)
         entries = unpack_entries(payload, where)  # first: what is said of the size is not checked before
         self._entry_bytes += entries_bytes(payload, where)
         check_entries_size(self._entry_bytes, self._max_entries_bytes)
         self._entries += entries
+        if is_encrypted(payload) and not keys.skip:
+            self._unread.setdefault(payload[0], keys.missing(f"{where}: entries", payload[:1]))
 
     def entries(self, type_bits: int) -> Iterator[tuple[list[Entry], int]]:
-        """Yield the entries that have come so far."""
+        """Yield the entries that have come so far; raise MissingKeyError if one may be among those that are encrypted."""
+        for group, error in self._unread.items():
+            if may_be_sealed(group, type_bits):
+                raise error
         yield list(self._entries), 0

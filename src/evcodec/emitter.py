@@ -16,8 +16,19 @@ from .index import Index, pack_index
 from .levels import Level
 from .limits import MAX_BLOCK_BYTES, MAX_INDEX_COLUMNS, MAX_INDEX_ROWS, MAX_RECORD_ELEMENTS
 from .parallel import Crew, Job
+from .protection import Protection, StreamProtection
 from .schema import ColumnGroup
-from .wire import End, Header, entry_group, pack_end, pack_entries, pack_entry, pack_header, unpack_entries
+from .wire import (
+    End,
+    Header,
+    entry_group,
+    is_encrypted,
+    pack_end,
+    pack_entries,
+    pack_entry,
+    pack_header,
+    unpack_entries,
+)
 
 # Walking so few records is as fast as reading an index, and a short stream stays short.
 _MIN_INDEXED_RECORDS = 4
@@ -52,10 +63,21 @@ class StreamEmitter:
     crew : Crew, optional
         Encodes blocks; its threads get ahead of what is written, so ``settle`` comes before a flush. A crew
         belongs to one emitter at a time.
+    protection : Protection, optional
+        What is sealed to whom, and whether there is a chain.
+
+    Attributes
+    ----------
+    protection : StreamProtection
     """
 
     def __init__(
-        self, write: Callable[[bytes], object], level: Level, header: Header, crew: Crew | None = None
+        self,
+        write: Callable[[bytes], object],
+        level: Level,
+        header: Header,
+        crew: Crew | None = None,
+        protection: Protection | None = None,
     ) -> None:
         self._write = write
         self._crew = crew or Crew()
@@ -66,7 +88,9 @@ class StreamEmitter:
         self._bytes = 0
         self._index = Index()
         self._indexable = True
+        self.protection = StreamProtection(protection)
         self._emit(RecordType.HEADER, pack_header(header))
+        self._emit_all(self.protection.keys())
 
     @property
     def events(self) -> int:
@@ -77,10 +101,32 @@ class StreamEmitter:
         """Write a record; return where it stands and its size."""
         record = pack_record(record_type, self._sequence, payload)
         self._write(record)
+        self.protection.written(record_type, self._sequence, payload)
         offset = self._bytes
         self._sequence += 1
         self._bytes += len(record)
         return offset, len(record)
+
+    def _emit_all(self, records: Iterable[tuple[int, bytes]]) -> None:
+        for record_type, payload in records:
+            self._emit(record_type, payload)
+
+    def as_number(self, number: int, then: Callable[[], None]) -> None:
+        """Write what ``then`` does as the record with this number, which what is sealed is bound to; records that say
+        nothing stand for those that are not there any more.
+        """
+        self.settle()
+        while self._sequence < number:
+            self._emit(RecordType.VOID, b"")
+        then()
+
+    def ancillary(self, record_type: int, payload: bytes) -> None:
+        """Write a record that is in no index. Behind data keys stand columns that are not known here, and an index has to
+        list them, so there is none.
+        """
+        self.settle()
+        self._indexable = self._indexable and record_type != RecordType.KEYS
+        self._emit(record_type, payload)
 
     def block(self, columns: Columns) -> None:
         """Encode and write columns of one length as one block, or as several where one would be more than a
@@ -122,7 +168,9 @@ class StreamEmitter:
 
     def _write_block(self, payload: bytes) -> None:
         block = Block(payload, "block to be written")
-        self._index.add_block((*self._emit(RecordType.BLOCK, payload), RecordType.BLOCK), block)
+        sealed = self.protection.block(payload, self._sequence)
+        self._index.add_block((*self._emit(RecordType.BLOCK, sealed), RecordType.BLOCK), block)
+        self._emit_all(self.protection.chain_if_due())
         self._bound_index()
 
     def _bound_index(self) -> None:
@@ -164,7 +212,10 @@ class StreamEmitter:
         self._put(partial(self._write_entries, payload, types))
 
     def _write_entries(self, payload: bytes, types: list[int]) -> None:
-        self._index.add_entries((*self._emit(RecordType.ENTRIES, payload), RecordType.ENTRIES), types)
+        sealed = self.protection.entries(payload, self._sequence)
+        shown = () if is_encrypted(memoryview(sealed)) else types
+        self._index.add_entries((*self._emit(RecordType.ENTRIES, sealed), RecordType.ENTRIES), shown)
+        self._emit_all(self.protection.chain_if_due())
         self._bound_index()
 
     def end(self) -> None:
@@ -172,7 +223,11 @@ class StreamEmitter:
         self.settle()
         distance = 0
         is_long = self._sequence > _MIN_INDEXED_RECORDS or self._bytes > _MIN_INDEXED_BYTES
-        if self._indexable and self._index.rows and is_long:
+        is_indexed = self._indexable and bool(self._index.rows) and is_long
+        # Without its data keys a stream is lost: one that is long has them twice.
+        self._emit_all(self.protection.keys() if is_indexed else ())
+        self._emit_all(self.protection.end())
+        if is_indexed:
             offset, _ = self._emit(RecordType.INDEX, pack_index(self._index, self._level))
             distance = self._bytes - offset
         size = len(pack_record(RecordType.END, 0, pack_end(End(0, 0, 0))))

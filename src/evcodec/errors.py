@@ -35,6 +35,10 @@ class InvalidArgumentError(EvcodecError, ValueError):
     """An argument is outside of what is allowed; nothing was written."""
 
 
+class MissingKeyError(InvalidArgumentError):
+    """What was asked for is encrypted, and no key that was given opens it: no damage, so it is never skipped as such."""
+
+
 class MissingExtraError(EvcodecError, ImportError):
     """An optional dependency is needed; the message names the command that installs it."""
 

@@ -37,9 +37,9 @@ class RecordType(IntEnum):
     ENTRIES = 3
     INDEX = 4
     END = 5
-
-
-_KNOWN_TYPES = frozenset(map(int, RecordType))
+    KEYS = 0x81
+    CHAIN = 0x82
+    VOID = 0x83
 
 
 class RecordHead(NamedTuple):
@@ -94,7 +94,7 @@ def parse_head(data: memoryview, offset: int, position: int) -> RecordHead | Non
         raise CorruptDataError(
             f"byte {position}: reserved flags of a record: found {flags & RESERVED_FLAGS:#x}, allowed: 0"
         )
-    if record_type < FIRST_ANCILLARY and record_type not in _KNOWN_TYPES:
+    if record_type < FIRST_ANCILLARY and not RecordType.HEADER <= record_type <= RecordType.END:
         raise UnsupportedVersionError(
             f"byte {position}: record type: found {record_type}, allowed in this version: 1 to 5, 128 to 255"
         )

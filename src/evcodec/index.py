@@ -59,6 +59,10 @@ class Index:
     """Group of each (name, dtype) that blocks of the stream have."""
     is_numbered: bool = False
     """Whether nothing stands between the records of the rows: the first has the sequence number 1, and so on."""
+    sequences: list[int] = field(default_factory=list)
+    """Sequence numbers of the records of the rows, where other records stand between them."""
+    has_chain: bool = False
+    """Whether one of those is of a chain."""
     table: list[np.ndarray] | None = None
     """Columns of the rows, as they were read: of a long stream few rows are wanted."""
     _rows: list[IndexRow] | None = None

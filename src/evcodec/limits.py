@@ -11,6 +11,9 @@ MAX_ELEMENTS = 16_384
 MAX_RECORD_ELEMENTS = 262_144
 MAX_INDEX_ROWS = 2**20
 MAX_INDEX_COLUMNS = 8192
+MAX_RECIPIENTS = 64
+# Sequence numbers are nonces, and no stream may use one twice.
+MAX_SEALED_RECORDS = 2**32
 
 # What the columns of a block may take in memory when it is written; its payload is then below
 # MAX_PAYLOAD_BYTES too, since a stream is stored as it is where compression does not make it smaller.

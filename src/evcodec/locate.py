@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .block import Block
-from .entries import type_number
 from .errors import CorruptDataError, EvcodecError, TruncatedDataError
 from .findings import Findings
 from .framing import (
@@ -25,7 +24,9 @@ from .index import Index, misplaced_row, unpack_index
 from .inputs import SeekableInput
 from .limits import DEFAULT_BLOCK_BYTES
 from .scan import StreamRecord, StreamScanner
-from .wire import END_PAYLOAD_BYTES, End, Header, unpack_end, unpack_entries, unpack_header
+from .sealed import Keyring, StreamKeys, open_block
+from .walk import Walk, add_record
+from .wire import END_PAYLOAD_BYTES, End, Header, unpack_end, unpack_header
 
 END_RECORD_BYTES = HEAD_BYTES + END_PAYLOAD_BYTES + TAIL_BYTES
 _ONLY_AT_AN_END = (RecordType.HEADER, RecordType.INDEX, RecordType.END)
@@ -115,11 +116,13 @@ class _Stream(NamedTuple):
     position: int
     header: Header
     contents: Index
+    keys: StreamKeys
 
 
 def _place(number: int, stream: _Stream, row_number: int) -> RecordPlace:
     row = stream.contents.row(row_number)
-    sequence = row_number + 1 if stream.contents.is_numbered else None
+    numbers = stream.contents.sequences
+    sequence = row_number + 1 if stream.contents.is_numbered else numbers[row_number] if numbers else None
     return RecordPlace(number, stream.position + row.offset, *row[1:], sequence)
 
 
@@ -136,8 +139,10 @@ class Locator:
         skip_damage: bool,
         max_block_bytes: int = DEFAULT_BLOCK_BYTES,
         findings: Findings | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         self._source = source
+        self._keyring = Keyring() if keyring is None else keyring
         self._skip_damage = skip_damage
         self._max_block_bytes = max_block_bytes
         self._findings = Findings() if findings is None else findings
@@ -202,8 +207,27 @@ class Locator:
         return sum((stream.contents.kinds for stream in self._streams), Counter())
 
     def columns(self) -> dict[tuple[str, np.dtype], None]:
-        """Return name and dtype of all columns."""
-        return dict.fromkeys(key for stream in self._streams for key in stream.contents.columns)
+        """Return name and dtype of all columns, but for those that are to be left out for want of a key."""
+        found: dict[tuple[str, np.dtype], None] = {}
+        for stream in self._streams:
+            lacking = stream.keys.lacking(f"byte {stream.position}") if stream.keys.skip else ()
+            found.update(
+                (key, None) for key, group in stream.contents.columns.items() if group not in lacking
+            )
+        return found
+
+    def keys_of(self, stream: int) -> StreamKeys:
+        """Return what opens the stream with this number."""
+        return self._streams[stream].keys if self._streams else self._keyring.stream()
+
+    def extent(self, stream: int) -> tuple[int, int]:
+        """Return where the stream with this number starts, and where it stops as far as it is sound."""
+        behind = self._streams[stream + 1 :]
+        return self._streams[stream].position, behind[0].position if behind else self._sound_bytes
+
+    def has_chain(self, stream: int) -> bool:
+        """Tell whether the stream with this number has a chain."""
+        return self._streams[stream].contents.has_chain
 
     def block(self, place: RecordPlace, source: SeekableInput | None = None) -> Block:
         """Return the block at a place; raise an EvcodecError if it is none, or not what the index says."""
@@ -211,7 +235,8 @@ class Locator:
         if known is not None:
             return known
         record = read_record(self._source if source is None else source, place)
-        block = Block(record.payload, f"byte {place.position}: block", self._max_block_bytes)
+        where = f"byte {place.position}: block"
+        block = open_block(self._streams[place.stream].keys, record, where, self._max_block_bytes)
         if (block.events, block.t_min, block.t_max) != (place.events, place.t_min, place.t_max):
             raise CorruptDataError(
                 f"byte {place.position}: block: found {block.events} events, "
@@ -246,12 +271,13 @@ class Locator:
                     f"byte {first.position}: sequence number of a header: found {first.sequence}, allowed: 0"
                 )
             header = unpack_header(first.payload, f"byte {first.position}")
+            keys = self._keyring.stream()
             contents = (
-                self._read_index(records, first, last, end)
+                self._read_index(records, first, last, end, keys)
                 if end.index_distance
-                else self._short_index(records, first, last)
+                else self._short_index(records, first, last, keys)
             )
-            streams.append(_Stream(first.position, header, contents))
+            streams.append(_Stream(first.position, header, contents, keys))
             stop = first.position
         return streams[::-1]
 
@@ -262,7 +288,9 @@ class Locator:
         records.hold(position, END_RECORD_BYTES)
         return records.at(position, stop, RecordType.END)
 
-    def _read_index(self, records: _Records, first: Record, last: Record, end: End) -> Index:
+    def _read_index(
+        self, records: _Records, first: Record, last: Record, end: End, keys: StreamKeys
+    ) -> Index:
         position = first.position
         if end.index_distance > last.position - position:
             raise CorruptDataError(
@@ -295,27 +323,34 @@ class Locator:
             )
         index.is_numbered = without_others
         if not without_others:
-            self._check_others(position, first.record_bytes, index, record)
+            self._check_others(records, first, index, record, keys)
         if self._skip_damage and not self._source.is_far:
-            self._check_heads(_Stream(position, Header(), index))
+            self._check_heads(_Stream(position, Header(), index, keys))
         return index
 
-    def _check_others(self, start: int, at: int, index: Index, record: Record) -> None:
+    def _check_others(
+        self, records: _Records, first: Record, index: Index, record: Record, keys: StreamKeys
+    ) -> None:
         """Raise an EvcodecError unless ancillary records, and nothing else, fill what is between those of the rows: an
-        index that leaves blocks out is not to be believed.
+        index that leaves blocks out is not to be believed. Number the rows on the way, and look for data keys.
         """
-        sequence = 1
+        start, at, sequence = first.position, first.record_bytes, 1
         for offset, size in [*((row.offset, row.size) for row in index.rows), (record.position - start, 0)]:
             while at < offset:
                 head = parse_head(self._source.read_at(start + at, HEAD_BYTES), 0, start + at)
                 if head is None or head.type < FIRST_ANCILLARY or head.sequence != sequence:
                     break
+                if head.type == RecordType.KEYS and keys.set is None:
+                    keys.learn(records.at(start + at, record.position).payload, f"byte {start + at}")
+                index.has_chain |= head.type == RecordType.CHAIN
                 at, sequence = at + head.record_bytes, sequence + 1
             if at != offset:
                 raise CorruptDataError(
                     f"byte {start + at}: record: found one that the index leaves out, allowed: ancillary ones"
                 )
+            index.sequences.append(sequence)
             at, sequence = at + size, sequence + 1
+        index.sequences.pop()  # that of the index itself
         if record.sequence != sequence - 1:
             raise CorruptDataError(
                 f"byte {record.position}: sequence number: found {record.sequence}, allowed: {sequence - 1}"
@@ -329,7 +364,7 @@ class Locator:
             place = _place(0, stream, i)
             read_head(self._source.read_at(place.position, HEAD_BYTES), place)
 
-    def _short_index(self, records: _Records, first: Record, last: Record) -> Index:
+    def _short_index(self, records: _Records, first: Record, last: Record, keys: StreamKeys) -> Index:
         """Return the index of a stream that has none, by reading it."""
         index = Index()
         position, sequence = first.end, 1
@@ -340,7 +375,7 @@ class Locator:
                     f"byte {position}: record type {record.type}: found with sequence number {record.sequence} "
                     f"inside of a stream, allowed: {sequence}"
                 )
-            block = _add(index, first.position, record, self._max_block_bytes)
+            block = add_record(index, keys, first.position, record, self._max_block_bytes)
             if block is not None and first.position == 0 and last.end <= _SMALL_STREAM_BYTES:
                 self._blocks[position] = block
             position, sequence = record.end, sequence + 1
@@ -354,7 +389,7 @@ class Locator:
 
     def _walk(self) -> None:
         scanner = StreamScanner(self._skip_damage, self._findings)
-        walk = _Walk()
+        walk = Walk(self._keyring)
         self._source.rewind()
         try:
             while piece := self._source.read_piece():
@@ -371,48 +406,14 @@ class Locator:
         if last is not None and last.index_position is not None and last.end is None:
             self._sound_bytes = last.index_position  # an index without an end is not part of a stream
         self._streams = [
-            _Stream(state.position, state.header, index)
-            for state, index in zip(scanner.streams, walk.upto(len(scanner.streams)), strict=True)
+            _Stream(state.position, state.header, index, keys)
+            for state, (index, keys) in zip(scanner.streams, walk.upto(len(scanner.streams)), strict=True)
         ]
 
-    def _walk_record(self, walk: _Walk, scanner: StreamScanner, item: StreamRecord) -> None:
+    def _walk_record(self, walk: Walk, scanner: StreamScanner, item: StreamRecord) -> None:
         try:
             walk.add(item.stream, scanner.streams[item.stream].position, item.record)
         except EvcodecError as error:
             if not self._skip_damage:
                 raise
             self._findings.add(item.record.position, str(error))
-
-
-class _Walk:
-    """Builds the indexes that streams without one would have had."""
-
-    def __init__(self) -> None:
-        self.indexes: list[Index] = []
-        self._starts: list[int] = []
-
-    def upto(self, streams: int) -> list[Index]:
-        """Return the indexes of this many streams."""
-        return self.indexes + [Index() for _ in range(streams - len(self.indexes))]
-
-    def add(self, stream: int, start: int, record: Record) -> None:
-        """Add a record of the stream with this number, which starts at ``start``."""
-        while len(self.indexes) <= stream:  # several, where headers were not sound
-            self.indexes.append(Index())
-            self._starts.append(start)
-        _add(self.indexes[stream], self._starts[stream], record)
-
-
-def _add(
-    index: Index, start: int, record: Record, max_block_bytes: int = DEFAULT_BLOCK_BYTES
-) -> Block | None:
-    """Add a record to the index of the stream that starts at ``start``; return it if it is a block."""
-    place = (record.position - start, record.record_bytes, record.type)
-    where = f"byte {record.position}"
-    if record.type == RecordType.BLOCK:
-        block = Block(record.payload, f"{where}: block", max_block_bytes)
-        index.add_block(place, block)
-        return block
-    if record.type == RecordType.ENTRIES:
-        index.add_entries(place, [type_number(entry) for entry in unpack_entries(record.payload, where)])
-    return None

@@ -11,14 +11,17 @@ from .inputs import FileInput
 from .levels import Level
 from .outputs import Output
 from .replacing import replacing
-from .rewrite import rewrite
+from .rewrite import Own, rewrite
 
 
-def merge(output: Output, path: Path, level: Level, block_events: int, threads: int) -> None:
+def merge(
+    output: Output, path: Path, level: Level, block_events: int, threads: int, own: Own | None = None
+) -> None:
     """Join the small blocks of a finished file, and close it.
 
     It stays as it is when that fails, so nothing is lost. The output is locked until the new file has the name, so
     that no other Writer begins in between; Windows replaces no open file, so there is an instant without a lock.
+    ``own`` is what its last stream was protected with.
     """
     is_moved = not output.is_at_path()
     if os.name == "nt":
@@ -27,8 +30,8 @@ def merge(output: Output, path: Path, level: Level, block_events: int, threads: 
         if is_moved:  # what stands at the path now is somebody else's
             _warn_unmerged(path, "the file was moved")
             return
-        own = None if os.name == "nt" else output.file
-        with replacing(path, own) as new, path.open("rb") as old:
+        locked = None if os.name == "nt" else output.file
+        with replacing(path, locked) as new, path.open("rb") as old:
             source = FileInput(old, str(path), owned=False)
             rewrite(
                 source,
@@ -37,6 +40,7 @@ def merge(output: Output, path: Path, level: Level, block_events: int, threads: 
                 block_events=block_events,
                 reencode=False,
                 threads=threads,
+                own=own,
             )
     except (OSError, EvcodecError) as error:
         _warn_unmerged(path, str(error))

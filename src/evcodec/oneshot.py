@@ -11,6 +11,7 @@ from .batch import EventBatch, check_batch
 from .emitter import StreamEmitter
 from .levels import level_of
 from .parallel import Crew, check_threads
+from .protection import Protection
 from .version import __version__
 from .wire import Header
 
@@ -28,6 +29,9 @@ def encode(
     metadata: Mapping[str, Any] | None = None,
     governance: Mapping[str, Any] | None = None,
     threads: int = 1,
+    recipients: Any = None,
+    chain: bool = False,
+    signing_key: Any = None,
 ) -> bytes:
     """Return a whole stream that holds the events of a batch.
 
@@ -39,17 +43,22 @@ def encode(
         As in `Writer`.
     threads : int
         Threads that encode blocks, beside the caller's own, when more than 1. The stream is the same.
+    recipients, chain, signing_key
+        As in `Writer`.
 
     Raises
     ------
     InvalidArgumentError
         An argument is outside of what is allowed.
+    MissingExtraError
+        There are keys, and no ``evcodec[crypto]``.
     """
+    protection = Protection.of(recipients, chain, signing_key)
     chosen = level_of(level)
     check_batch(batch)
     records: list[bytes] = []
     with Crew(check_threads(threads)) as crew:
-        emitter = StreamEmitter(records.append, chosen, header_of(metadata, governance), crew)
+        emitter = StreamEmitter(records.append, chosen, header_of(metadata, governance), crew, protection)
         if batch.columns:
             for start in range(0, max(len(batch), 1), chosen.block_events):
                 piece = batch[start : start + chosen.block_events]
@@ -60,4 +69,5 @@ def encode(
                     }
                 )
         emitter.end()
+        emitter.protection.forget()
     return b"".join(records)

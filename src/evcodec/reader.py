@@ -23,6 +23,7 @@ from .framing import RecordType
 from .inputs import PipeInput, open_input
 from .limits import DEFAULT_BLOCK_BYTES, DEFAULT_READ_BYTES
 from .parallel import Crew, Job, check_threads
+from .sealed import Keyring, encrypted_to
 from .select import Filter, Gatherer, check_bytes, decode_matching, known_dtypes, make_filter, shared_dtypes
 from .wire import Header
 
@@ -62,11 +63,18 @@ class Reader(ArrowMethods):
     threads : int
         Threads that decode blocks, beside the caller's own, when more than 1. They live as long as a call of
         ``read``, or an iterator of ``batches``. What is read, and what is raised when, is the same.
+    keys : PrivateKey, path, bytes of a PEM file, or several of them, optional
+        What opens encrypted column groups.
+    without_key : {"raise", "skip"}
+        What to do where no key opens a group: raise MissingKeyError when anything of it may be asked for; or leave its
+        columns and entries out, unless a column is asked for by name. It is never read as zeros.
 
     Raises
     ------
     InvalidArgumentError
         An argument is outside of what is allowed.
+    MissingExtraError
+        There are keys, and no ``evcodec[crypto]``.
     TruncatedDataError, CorruptDataError, UnsupportedVersionError
         There is no sound header.
     OSError
@@ -90,6 +98,8 @@ class Reader(ArrowMethods):
         max_block_bytes: int = DEFAULT_BLOCK_BYTES,
         max_read_bytes: int = DEFAULT_READ_BYTES,
         threads: int = 1,
+        keys: Any = None,
+        without_key: str = "raise",
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise InvalidArgumentError(f"on_error: found {on_error!r}, allowed: 'raise', 'skip'")
@@ -97,17 +107,18 @@ class Reader(ArrowMethods):
         self._max_read_bytes = check_bytes("max_read_bytes", max_read_bytes)
         self._threads = check_threads(threads)
         self._crews: Collection[Crew] = weakref.WeakSet() if threads > 1 else ()
+        keyring = Keyring(keys, without_key)
         self._input = open_input(source)
         try:
-            self._contents = self._open(on_error == "skip", max_block_bytes)
+            self._contents = self._open(on_error == "skip", max_block_bytes, keyring)
         except BaseException:
             self._input.close()
             raise
 
-    def _open(self, skip_damage: bool, max_block_bytes: int) -> FileContents | PipeContents:
+    def _open(self, skip_damage: bool, max_block_bytes: int, keyring: Keyring) -> FileContents | PipeContents:
         if isinstance(self._input, PipeInput):
-            return PipeContents(self._input, skip_damage, max_block_bytes, self._max_read_bytes)
-        return FileContents(self._input, skip_damage, max_block_bytes)
+            return PipeContents(self._input, skip_damage, max_block_bytes, self._max_read_bytes, keyring)
+        return FileContents(self._input, skip_damage, max_block_bytes, keyring)
 
     def __enter__(self) -> Reader:
         return self
@@ -149,6 +160,14 @@ class Reader(ArrowMethods):
     def headers(self) -> list[Header]:
         """Header of each stream that was put end to end; on a pipe of each that has come so far."""
         return list(self._contents.headers)
+
+    @property
+    def encrypted(self) -> dict[int, tuple[str, ...]]:
+        """Who can read which encrypted group, as `PublicKey.id`, in any of the streams; on a pipe as far as it has come.
+
+        A group that nobody can read any more has no one.
+        """
+        return encrypted_to(self._contents.keys())
 
     @property
     def problems(self) -> list[Problem]:
@@ -320,6 +339,8 @@ class Reader(ArrowMethods):
         InvalidArgumentError
             An argument is outside of what is allowed; or a column is in no block, and not a standard one;
             or it is uint64 in one block and signed in another.
+        MissingKeyError
+            What was asked for is encrypted, and no key opens it.
         CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
             At damage, unless it is skipped.
         """
@@ -410,13 +431,19 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon_crews)
 
 
-def decode(data: Any, threads: int = 1, max_read_bytes: int = DEFAULT_READ_BYTES) -> EventBatch:
+def decode(
+    data: Any,
+    threads: int = 1,
+    max_read_bytes: int = DEFAULT_READ_BYTES,
+    keys: Any = None,
+    without_key: str = "raise",
+) -> EventBatch:
     """Return all events of a stream in memory.
 
     Parameters
     ----------
     data : bytes-like
-    threads, max_read_bytes : int
+    threads, max_read_bytes, keys, without_key
         As in `Reader`.
 
     Raises
@@ -424,5 +451,7 @@ def decode(data: Any, threads: int = 1, max_read_bytes: int = DEFAULT_READ_BYTES
     CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError, InvalidArgumentError
         As in `Reader.read`.
     """
-    with Reader(data, threads=threads, max_read_bytes=max_read_bytes) as reader:
+    with Reader(
+        data, threads=threads, max_read_bytes=max_read_bytes, keys=keys, without_key=without_key
+    ) as reader:
         return reader.read()

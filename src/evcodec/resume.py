@@ -68,6 +68,8 @@ class Resumed:
     contexts: Definitions = field(default_factory=Definitions)
     payloads: int = 0
     """Largest payload index so far."""
+    recipients: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    """Who may read which group of the last stream, by the raw bytes of their keys."""
 
 
 def resume(target: Any) -> Resumed:
@@ -110,6 +112,8 @@ def _resume_from(source: FileInput) -> Resumed:
         locator.raise_damage()
     last = locator.headers[-1]
     found = Resumed(locator.sound_bytes, last.metadata, last.governance)
+    recipients = locator.keys_of(len(locator.headers) - 1).recipients
+    found.recipients = {group: keys for group, keys in recipients.items() if keys}
     for place in locator.places():
         if place.type != RecordType.ENTRIES:
             continue

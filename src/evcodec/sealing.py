@@ -24,6 +24,7 @@ from .entries import Entry, Gap, GapReason
 from .errors import WriteFailedError
 from .outputs import Output
 from .parallel import Crew
+from .protection import StreamProtection
 from .retrying import RetryingOutput
 
 # What is sealed after this share of the flush interval has the rest of it to be encoded and written.
@@ -161,6 +162,11 @@ class Sealer:
     def is_failing(self) -> bool:
         """Whether a record cannot be written now."""
         return self._writing.failure is not None
+
+    @property
+    def protection(self) -> StreamProtection:
+        """What seals and chains the records."""
+        return self._emitter.protection
 
     def heard(self) -> WriteFailedError | None:
         """Return what fails now, if no caller has heard of it so far."""

@@ -12,7 +12,7 @@ from ._codec import find_kinds
 from .arrays import new_array
 from .batch import EventBatch
 from .block import Block
-from .errors import EvcodecError, InvalidArgumentError, ReadLimitError, UnsupportedVersionError
+from .errors import EvcodecError, InvalidArgumentError, ReadLimitError
 from .index import kind_bits
 from .limits import DEFAULT_READ_BYTES
 from .schema import STANDARD_COLUMNS, ColumnGroup, common_dtype, in_column_order
@@ -56,10 +56,8 @@ class Filter(NamedTuple):
 
     def rows(self, block: Block, selected: bytes | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Return the numbers of the events that were asked for, ascending, and the columns that tell."""
-        if ColumnGroup.POINTER in block.encrypted_groups:
-            raise UnsupportedVersionError(
-                "block: found kinds and times encrypted, allowed in this version: to be asked for whole blocks"
-            )
+        if ColumnGroup.POINTER in block.encrypted_groups and block.keys is not None:
+            raise block.keys.missing("kinds and times", (ColumnGroup.POINTER,))
         rows: np.ndarray | None = None
         arrays: dict[str, np.ndarray] = {}
         if selected is not None:
@@ -79,7 +77,8 @@ class Filter(NamedTuple):
         return rows, arrays
 
     def columns_of(self, block: Block) -> list[str]:
-        """Return the columns of a block that were asked for."""
+        """Return the columns of a block that were asked for; raise MissingKeyError for what is encrypted."""
+        block.check_available(self.columns)
         return [name for name in block.dtypes if self.columns is None or name in self.columns]
 
 
@@ -262,6 +261,8 @@ class Gatherer:
         self._unplaced = 0  # blocks that are being decoded, of which so many events match as will be seen
         self._arrays: dict[str, np.ndarray] = {}
         self._known: set[str] = set()
+        self._lost_groups: set[int] = set()  # of which blocks have columns that nobody can read here
+        self._groups: dict[str, int] = {}
         self._zeroed: set[str] = set()
 
     def add(self, block: Block) -> None:
@@ -286,6 +287,9 @@ class Gatherer:
         """Return the call that decodes a block; it shares nothing that changes with those of other blocks."""
         names = self._chosen.columns_of(block)
         self._known.update(block.dtypes)
+        self._groups.update(block.groups)
+        self._lost_groups.update(block.encrypted_groups)
+        self._groups.update(dict.fromkeys((name for name, _ in block.hidden), ColumnGroup.POINTER))
         self._make_room(names, block)
         for name in names:
             array = self._arrays.get(name)
@@ -366,6 +370,10 @@ class Gatherer:
         self._check_size(
             self._length, sum(array.itemsize for array in self._arrays.values()) + max(asked, lacking_bytes)
         )
+        if self._chosen.columns is None:
+            for name in [name for name in (*lacking, *self._arrays) if self._is_lost(name)]:
+                lacking.pop(name, None)
+                self._arrays.pop(name, None)
         for name, dtypes in lacking.items():
             self._arrays[name] = np.zeros(self._length, shared_dtype(name, dtypes))
         if missing := unknown_columns(self._chosen, self._known):
@@ -378,6 +386,14 @@ class Gatherer:
                 few = 2 * self._length < len(array)
                 arrays[name] = array[: self._length].copy() if few else array[: self._length]
         return _with_missing(self._chosen, arrays, self._length, {})
+
+    def _is_lost(self, name: str) -> bool:
+        """Tell whether a column may have values in some block that cannot be read: it has to be left out."""
+        if not self._lost_groups:
+            return False
+        standard = STANDARD_COLUMNS.get(name)
+        group = self._groups.get(name, standard.group if standard else None)
+        return group is None or group in self._lost_groups
 
 
 def _decode_into(rows: dict[str, np.ndarray], block: Block, names: list[str], zeroed: set[str]) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ._codec import BlockHead
+from .chains import Chains
 from .checking import Progress, Report, check_all
 from .emitter import StreamEmitter
 from .errors import CorruptDataError, InvalidArgumentError
@@ -19,7 +22,9 @@ from .parallel import check_threads
 from .replacing import replacing
 from .rewrite import rewrite
 from .scan import StreamRecord, StreamScanner
+from .sealed import Keyring
 from .select import check_bytes
+from .wire import is_encrypted
 
 __all__ = ["Report", "compact", "repair", "verify"]
 
@@ -34,7 +39,13 @@ def _opened(source: Any) -> Iterator[SeekableInput | PipeInput]:
 
 
 def verify(
-    source: Any, *, max_block_bytes: int = DEFAULT_BLOCK_BYTES, progress: Progress | None = None
+    source: Any,
+    *,
+    max_block_bytes: int = DEFAULT_BLOCK_BYTES,
+    progress: Progress | None = None,
+    keys: Any = None,
+    chain: bool = False,
+    signer: Any = None,
 ) -> Report:
     """Check everything that a reader would trust: each record, each value of each column, the index and the end
     record against the records.
@@ -46,6 +57,12 @@ def verify(
         As in `Reader`; a block that would take more is a problem.
     progress : callable, optional
         Called with the number of bytes that each step has dealt with.
+    keys
+        As in `Reader`. What they do not open is checked as far as its place goes.
+    chain : bool
+        Whether each stream must have a chain that holds, to its end.
+    signer : VerifyKey, path or bytes of a PEM file, optional
+        Who must have signed all chains.
 
     Returns
     -------
@@ -67,8 +84,20 @@ def verify(
     class, 1,000 problems and as many remarks; the others are counted.
     """
     most = check_bytes("max_block_bytes", max_block_bytes)
+    keyring, chains = Keyring(keys), Chains(chain or signer is not None, _signer_of(signer))
     with _opened(source) as taken:
-        return check_all(taken, max_block_bytes=most, progress=progress)
+        return check_all(taken, max_block_bytes=most, progress=progress, keyring=keyring, chains=chains)
+
+
+def _signer_of(value: Any) -> Any:
+    if value is None:
+        return None
+    from .crypto import VerifyKey, keys_of
+
+    found = keys_of(value, VerifyKey, "signer")
+    if len(found) != 1:
+        raise InvalidArgumentError(f"signer: found {len(found)}, allowed: 1")
+    return found[0]
 
 
 def repair(
@@ -80,6 +109,9 @@ def repair(
     progress: Progress | None = None,
 ) -> Report:
     """Write every sound block and entry of a damaged stream to a new one, which ends as a stream should.
+
+    What is encrypted is carried on as it is, under the number that it was sealed with; no key is needed. A chain is not:
+    it is of the records as they were.
 
     What was written is checked as `verify` does, and its counts compared with those of what was saved, before it takes
     the name of the target.
@@ -146,11 +178,22 @@ class _Saver:
             self._emitter = StreamEmitter(self._write, self._level, scanner.streams[item.stream].header)
             self._number = item.stream
             self.streams += 1
-        payload = bytes(item.record.payload)
-        if item.record.type == RecordType.BLOCK:
-            self._emitter.encoded_block(payload)
-        elif item.record.type == RecordType.ENTRIES:
-            self._emitter.encoded_entries(payload, f"byte {item.record.position}")
+        record, emitter, payload = item.record, self._emitter, bytes(item.record.payload)
+        where = f"byte {record.position}"
+        if record.type == RecordType.BLOCK:
+            write = partial(emitter.encoded_block, payload)
+            is_sealed = any(storage for _, storage, _, _ in BlockHead(payload, where).sections)
+        elif record.type == RecordType.ENTRIES:
+            write = partial(emitter.encoded_entries, payload, where)
+            is_sealed = is_encrypted(record.payload)
+        elif record.type == RecordType.KEYS:
+            write, is_sealed = partial(emitter.ancillary, RecordType.KEYS, payload), False
+        else:
+            return
+        if is_sealed:  # its number is part of what it was sealed as
+            emitter.as_number(record.sequence, write)
+        else:
+            write()
 
     def end(self) -> None:
         """End the stream that is being written."""
@@ -186,6 +229,7 @@ def compact(
     block_events: int | None = None,
     threads: int = 1,
     progress: Progress | None = None,
+    keys: Any = None,
 ) -> int:
     """Encode a sound stream anew, small blocks joined, and return the number of events.
 
@@ -201,11 +245,16 @@ def compact(
         Threads that encode blocks, beside the caller's own, when more than 1. The stream is the same.
     progress : callable, optional
         As in `verify`.
+    keys
+        As in `Reader`. What is encrypted is encrypted anew, to the same recipients. A chain is not carried over: it is
+        of the records as they were, and so is its signature.
 
     Raises
     ------
     InvalidArgumentError
         The source is a pipe, or an argument is outside of what is allowed.
+    MissingKeyError
+        A stream is encrypted, and the keys do not open all of it; the target stays as it was.
     CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
         The source is damaged; the target stays as it was.
     OSError
@@ -213,6 +262,7 @@ def compact(
     """
     chosen = level_of(level)
     check_threads(threads)
+    keyring = Keyring(keys)
     with _opened(source) as taken:
         if isinstance(taken, PipeInput):
             raise InvalidArgumentError(f"{taken.name}: found a pipe, allowed: a path, bytes, a seekable file")
@@ -225,6 +275,7 @@ def compact(
                 reencode=True,
                 threads=threads,
                 progress=progress,
+                keyring=keyring,
             )
 
 

@@ -275,6 +275,12 @@ def is_encrypted(payload: memoryview) -> bool:
     return bool(payload[1])
 
 
+def may_be_sealed(group: int, type_bits: int) -> bool:
+    """Tell whether encrypted entries of a group may have one of these types: contexts and payloads have their own."""
+    others = 1 << Context.type | 1 << Payload.type
+    return bool(type_bits & (others if group == ColumnGroup.CONTEXT else ~others))
+
+
 def entries_bytes(payload: memoryview, where: str) -> int:
     """Return what the entries of a sound payload take in memory, at most: an element is one byte, and eighty in memory."""
     if is_encrypted(payload):

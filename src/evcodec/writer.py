@@ -18,13 +18,17 @@ from .entries import Context, Entry, Payload, Source
 from .entry_methods import EntryMethods
 from .errors import InvalidArgumentError, LimitExceededError, WriteFailedError
 from .exits import close_at_exit, forget
+from .keyrecord import stated_recipients
 from .levels import level_of
-from .limits import MAX_BLOCK_EVENTS, MAX_COLUMNS
+from .limits import MAX_COLUMNS
 from .merging import merge
 from .oneshot import header_of
 from .outputs import open_output
+from .pace import check_pace
 from .parallel import Crew, check_threads
+from .protection import Protection
 from .resume import Resumed, resume
+from .rewrite import Own
 from .schema import common_dtype
 from .sealing import Sealer
 from .wire import Header, copied, pack_entry, pack_header
@@ -72,6 +76,14 @@ class Writer(EntryMethods, EventRecorder):
     threads : int
         Threads that encode blocks, beside the Writer's own, when more than 1: for batches faster than one thread
         encodes them. The stream is the same. Up to two blocks for each of them wait beside the queue.
+    recipients : mapping of group to keys, or keys, optional
+        Whose `PublicKey` each column group is encrypted to: a key, a path, the bytes of a PEM file, or several; groups
+        by number or name (``"pointer"``, ``"keys"``, ``"context"``). Keys without a mapping are for all groups; groups
+        that are not named stay plain. When a stream is appended to, those of its last one by default; ``{}`` is none.
+    chain : bool
+        Chain the records, so that a change of any shows (``evcodec verify --chain``).
+    signing_key : SigningKey, path or bytes of a PEM file, optional
+        Signs the chain.
 
     Raises
     ------
@@ -83,6 +95,8 @@ class Writer(EntryMethods, EventRecorder):
         A path cannot be opened.
     CorruptDataError, UnsupportedVersionError
         The stream to append to is damaged where it had to be read; nothing was written.
+    MissingExtraError
+        There are keys, and no ``evcodec[crypto]``; nothing was written.
 
     Notes
     -----
@@ -111,18 +125,13 @@ class Writer(EntryMethods, EventRecorder):
         on_full: str = "block",
         merge_on_close: bool = True,
         threads: int = 1,
+        recipients: Any = None,
+        chain: bool = False,
+        signing_key: Any = None,
     ) -> None:
         self._level = level_of(level)
-        if block_events is not None:
-            _check_range("block_events", block_events, 1, MAX_BLOCK_EVENTS)
-        _check_range("queue_events", queue_events, 1, None)
-        seconds = isinstance(flush_interval_s, (int, float)) and not isinstance(flush_interval_s, bool)
-        if not seconds or not 0 < flush_interval_s <= 3600:
-            raise InvalidArgumentError(
-                f"flush_interval_s: found {flush_interval_s!r}, allowed: above 0, up to 3600"
-            )
-        if on_full not in ("block", "drop"):
-            raise InvalidArgumentError(f"on_full: found {on_full!r}, allowed: 'block', 'drop'")
+        check_pace(block_events, queue_events, flush_interval_s, on_full)
+        self._protection = Protection.of(recipients, chain, signing_key)
         self._threads = check_threads(threads)
         header = header_of(metadata, governance)
         pack_header(header)  # raises for what it cannot carry, before anything is opened
@@ -148,6 +157,8 @@ class Writer(EntryMethods, EventRecorder):
             self._sources = resumed.sources
             self._contexts = resumed.contexts
             self._payload_count = resumed.payloads
+            if recipients is None and resumed.recipients:
+                self._protection = self._protection.with_recipients(stated_recipients(resumed.recipients))
             self._begin(
                 header if metadata is not None else replace(header, metadata=resumed.metadata),
                 resumed,
@@ -169,7 +180,7 @@ class Writer(EntryMethods, EventRecorder):
         crew = Crew(self._threads)
 
         def begin(write: Callable[[bytes], None]) -> StreamEmitter:
-            emitter = StreamEmitter(write, self._level, header, crew)
+            emitter = StreamEmitter(write, self._level, header, crew, self._protection)
             if resumed.definitions:
                 emitter.entries(resumed.definitions)
             return emitter
@@ -405,12 +416,14 @@ class Writer(EntryMethods, EventRecorder):
             path = self._output.path
             if error is None and self._merge_on_close and self._sealer.small_blocks > 1 and path is not None:
                 self._merge_on_close = False  # once: where it is interrupted the stream stays as it is
-                merge(self._output, path, self._level, self._block_events, self._threads)
+                own = Own(self._protection, self._sealer.protection)
+                merge(self._output, path, self._level, self._block_events, self._threads, own)
             try:
                 self._output.close()
             except WriteFailedError as failed:
                 error = error or failed
             forget(self)
+            self._sealer.protection.forget()
             self._is_ended = True
         if error is not None:
             unwritten = self._sealer.unwritten
@@ -453,16 +466,5 @@ class Writer(EntryMethods, EventRecorder):
         self._order = threading.RLock()  # another thread of the parent may have held the old one
         self._ending = threading.RLock()
         self._is_closed = self._is_ended = self._is_abandoned = True
+        self._sealer.protection.forget()  # a copy of the data keys is none of the child's business
         self._stop(CLOSED)
-
-
-def _check_range(name: str, value: Any, low: int, high: int | None) -> None:
-    if (
-        not isinstance(value, int)
-        or isinstance(value, bool)
-        or value < low
-        or (high is not None and value > high)
-    ):
-        raise InvalidArgumentError(
-            f"{name}: found {value!r}, allowed: integers from {low}" + (f" to {high}" if high else "")
-        )
