@@ -63,6 +63,8 @@ class Index:
     """Sequence numbers of the records of the rows, where other records stand between them."""
     has_chain: bool = False
     """Whether one of those is of a chain."""
+    has_early: bool = False
+    """Whether blocks with encrypted sections stand before the data keys."""
     table: list[np.ndarray] | None = None
     """Columns of the rows, as they were read: of a long stream few rows are wanted."""
     _rows: list[IndexRow] | None = None

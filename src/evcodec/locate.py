@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -383,25 +384,29 @@ class Locator:
             raise CorruptDataError(
                 f"byte {last.position}: end record: found sequence number {last.sequence}, allowed: {sequence}"
             )
-        return index
+        return self._short_index(records, first, last, keys) if index.has_early and keys.set else index
 
     # ---- by walking ----
 
-    def _walk(self) -> None:
-        scanner = StreamScanner(self._skip_damage, self._findings)
-        walk = Walk(self._keyring)
+    def _walk(self, known: Sequence[StreamKeys] = ()) -> None:
+        findings = Findings() if known else self._findings  # the second time all of it is known
+        scanner = StreamScanner(self._skip_damage, findings)
+        walk = Walk(self._keyring, list(known))
         self._source.rewind()
         try:
             while piece := self._source.read_piece():
                 for item in scanner.feed(piece):
-                    self._walk_record(walk, scanner, item)
+                    self._walk_record(walk, scanner, item, findings)
             for item in scanner.finish():
-                self._walk_record(walk, scanner, item)
+                self._walk_record(walk, scanner, item, findings)
         except EvcodecError as error:
             if not scanner.streams:
                 raise
             self._damage = error
             self._sound_bytes = scanner.position
+        if not known and walk.must_go_again():
+            self._walk(walk.keys)
+            return
         last = scanner.streams[-1] if scanner.streams else None
         if last is not None and last.index_position is not None and last.end is None:
             self._sound_bytes = last.index_position  # an index without an end is not part of a stream
@@ -410,10 +415,12 @@ class Locator:
             for state, (index, keys) in zip(scanner.streams, walk.upto(len(scanner.streams)), strict=True)
         ]
 
-    def _walk_record(self, walk: Walk, scanner: StreamScanner, item: StreamRecord) -> None:
+    def _walk_record(
+        self, walk: Walk, scanner: StreamScanner, item: StreamRecord, findings: Findings
+    ) -> None:
         try:
             walk.add(item.stream, scanner.streams[item.stream].position, item.record)
         except EvcodecError as error:
             if not self._skip_damage:
                 raise
-            self._findings.add(item.record.position, str(error))
+            findings.add(item.record.position, str(error))

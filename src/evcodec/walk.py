@@ -12,19 +12,30 @@ from .wire import unpack_entries
 
 
 class Walk:
-    """Builds the indexes that streams without one would have had."""
+    """Builds the indexes that streams without one would have had.
 
-    def __init__(self, keyring: Keyring) -> None:
+    Parameters
+    ----------
+    keyring : Keyring
+    known : list of StreamKeys
+        Of the first streams, where they have been walked before.
+    """
+
+    def __init__(self, keyring: Keyring, known: list[StreamKeys]) -> None:
         self.indexes: list[Index] = []
-        self.keys: list[StreamKeys] = []
+        self.keys = known
         self._keyring = keyring
         self._starts: list[int] = []
+
+    def must_go_again(self) -> bool:
+        """Tell whether data keys came behind what they open, as where the first copy of them was damaged."""
+        return any(index.has_early and keys.set for index, keys in zip(self.indexes, self.keys, strict=False))
 
     def upto(self, streams: int) -> list[tuple[Index, StreamKeys]]:
         """Return the indexes and keys of this many streams."""
         more = range(streams - len(self.indexes))
         return [
-            *zip(self.indexes, self.keys, strict=True),
+            *zip(self.indexes, self.keys, strict=False),
             *((Index(), self._keyring.stream()) for _ in more),
         ]
 
@@ -32,7 +43,8 @@ class Walk:
         """Add a record of the stream with this number, which starts at ``start``."""
         while len(self.indexes) <= stream:  # several, where headers were not sound
             self.indexes.append(Index())
-            self.keys.append(self._keyring.stream())
+            if len(self.keys) < len(self.indexes):
+                self.keys.append(self._keyring.stream())
             self._starts.append(start)
         add_record(self.indexes[stream], self.keys[stream], self._starts[stream], record)
 
@@ -50,6 +62,7 @@ def add_record(
     if record.type == RecordType.BLOCK:
         block = open_block(keys, record, f"{where}: block", max_block_bytes)
         index.add_block(place, block)
+        index.has_early |= bool(block.encrypted_groups) and keys.set is None
         index.sequences.append(record.sequence)
         return block
     if record.type == RecordType.ENTRIES:
