@@ -200,19 +200,16 @@ class StreamKeys:
         groups = self.set.groups if self.set else {}
         return {group: tuple(wrap.recipient for wrap in wraps) for group, wraps in groups.items()}
 
-    def cipher(self, group: int, where: str) -> Cipher | None:
-        """Return what opens a group, None where no key is for it.
+    def data_key(self, group: int, where: str) -> bytes | None:
+        """Return the data key of a group, None where no key is for it.
 
         Raises
         ------
         CorruptDataError
             What was wrapped to one of the keys is not a data key of this stream.
         """
-        known = self.ciphers.get(group)
-        if known is not None or self.set is None or not self._private:
-            return known
-        from .crypto import Cipher
-
+        if self.set is None:
+            return None
         for wrap in self.set.groups.get(group, ()):
             for key in self._private:
                 if key.public.raw != wrap.recipient:
@@ -223,9 +220,20 @@ class StreamKeys:
                         f"{where}: data key of {group_name(group)}, wrapped to {key.public.id}: "
                         "found it changed, allowed: what its Writer wrapped"
                     )
-                self.ciphers[group] = Cipher(data_key)
-                return self.ciphers[group]
+                return data_key
         return None
+
+    def cipher(self, group: int, where: str) -> Cipher | None:
+        """Return what opens a group, None where no key is for it; raise as `data_key`."""
+        known = self.ciphers.get(group)
+        if known is not None or not self._private:
+            return known
+        data_key = self.data_key(group, where)
+        if data_key is None:
+            return None
+        from .crypto import Cipher
+
+        return self.ciphers.setdefault(group, Cipher(data_key))
 
     def lacking(self, where: str) -> list[int]:
         """Return the groups that are sealed and cannot be opened."""
