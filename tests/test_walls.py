@@ -45,6 +45,7 @@ LAYERS = (
     ("arrow_methods",),
     ("locate", "sealing", "oneshot"),
     ("replacing", "resume", "rewrite", "contents"),
+    ("entry_lists",),
     ("reader", "entry_methods", "merging"),
     ("writer",),
     ("checking",),

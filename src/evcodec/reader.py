@@ -8,15 +8,15 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .arrow_methods import ArrowMethods
 from .batch import EventBatch
 from .block import Block
-from .contents import FileContents, PipeContents, check_entries_size
-from .entries import Anchor, Context, Entry, Gap, Marker, Payload, Source, UnknownEntry, VideoAnchor
+from .contents import FileContents, PipeContents
+from .entry_lists import EntryLists
 from .errors import EvcodecError, InvalidArgumentError
 from .findings import Problem
 from .framing import RecordType
@@ -26,8 +26,6 @@ from .parallel import Crew, Job, check_threads
 from .sealed import Keyring, encrypted_to
 from .select import Filter, Gatherer, check_bytes, decode_matching, known_dtypes, make_filter, shared_dtypes
 from .wire import Header
-
-_EntryT = TypeVar("_EntryT", bound=Entry)
 
 
 class BlockInfo(NamedTuple):
@@ -44,7 +42,7 @@ class BlockInfo(NamedTuple):
     kinds: int
 
 
-class Reader(ArrowMethods):
+class Reader(EntryLists, ArrowMethods):
     """Reads the events and entries of one stream, or of several put end to end.
 
     Parameters
@@ -170,6 +168,12 @@ class Reader(ArrowMethods):
         return encrypted_to(self._contents.keys())
 
     @property
+    def opened(self) -> frozenset[int]:
+        """Encrypted groups that the keys open in every stream that has them, as far as `encrypted` knows."""
+        streams = self._contents.keys()
+        return frozenset(self.encrypted) - {group for keys in streams for group in keys.lacking("keys")}
+
+    @property
     def problems(self) -> list[Problem]:
         """Damage that reading went on behind, when ``on_error`` is "skip": the first 1,000 problems, by position."""
         return self._contents.problems()
@@ -242,68 +246,6 @@ class Reader(ArrowMethods):
             sizes.update(block.column_bytes())
         sizes["(records)"] = self._contents.size() - sum(sizes.values())
         return dict(sizes)
-
-    # ---- entries ----
-
-    def entries(self, *types: type[_EntryT]) -> Iterator[_EntryT]:
-        """Yield the entries of these classes, all when none is given. On a pipe: those that have come so far.
-
-        They come as they stand in the stream. Contexts and payloads are a column group of their own, so
-        they may stand before or behind others that were appended between two blocks with them; ``position``
-        tells.
-        """
-        wanted: tuple[type[Entry], ...] = types or (Entry,)
-        bits = sum(1 << cls.type for cls in types) if types else -1
-        for entries, _ in self._contents.entries(bits):
-            for entry in entries:
-                if isinstance(entry, wanted) and not isinstance(entry, UnknownEntry):
-                    yield cast(_EntryT, entry)
-
-    def _all(self, cls: type[_EntryT]) -> list[_EntryT]:
-        """Return the entries of a class; raise ReadLimitError if they are more than a list may hold."""
-        found: list[_EntryT] = []
-        size = 0
-        for entries, most_bytes in self._contents.entries(1 << cls.type):
-            wanted = [entry for entry in entries if isinstance(entry, cls)]
-            found += wanted
-            size += most_bytes * len(wanted) // max(len(entries), 1)
-            check_entries_size(size, self._max_read_bytes)
-        return found
-
-    @property
-    def sources(self) -> list[Source]:
-        """What the values of the ``source`` column mean."""
-        return self._all(Source)
-
-    @property
-    def contexts(self) -> list[Context]:
-        """What context indices mean."""
-        return self._all(Context)
-
-    @property
-    def gaps(self) -> list[Gap]:
-        """What was not recorded, and why."""
-        return self._all(Gap)
-
-    @property
-    def anchors(self) -> list[Anchor]:
-        """Where the session clock and the wall clock met."""
-        return self._all(Anchor)
-
-    @property
-    def video_anchors(self) -> list[VideoAnchor]:
-        """Where the session clock and a video's clock met."""
-        return self._all(VideoAnchor)
-
-    @property
-    def markers(self) -> list[Marker]:
-        """Named instants."""
-        return self._all(Marker)
-
-    @property
-    def payloads(self) -> list[Payload]:
-        """Text and other rare payloads."""
-        return self._all(Payload)
 
     # ---- events ----
 

@@ -158,7 +158,7 @@ class _Rekeying:
             return ()
         data_key = self._keys.data_key(group, where)
         if data_key is None:
-            raise self._keys.missing(where, (group,))
+            raise self._keys.missing(where, (group,), may_skip=False)
         info = wrap_info(seal_id, group)
         return tuple(Wrap(key.raw, key.wrap(data_key, info)) for key in public)
 

@@ -239,7 +239,7 @@ class StreamKeys:
         """Return the groups that are sealed and cannot be opened."""
         return [group for group in (self.set.groups if self.set else ()) if self.cipher(group, where) is None]
 
-    def missing(self, where: str, groups: Collection[int]) -> MissingKeyError:
+    def missing(self, where: str, groups: Collection[int], may_skip: bool = True) -> MissingKeyError:
         """Return the error that says what is encrypted, and who could read it."""
         known = self.set.groups if self.set else {}
         told = []
@@ -248,8 +248,8 @@ class StreamKeys:
             told.append(f"{group_name(group)} to {ids if group in known else 'nobody that the stream names'}")
         given = ", ".join(key.public.id for key in self._private) or "none"
         return MissingKeyError(
-            f"{where}: found column groups encrypted: {'; '.join(told)}; keys given: {given}; allowed: a key of theirs, "
-            'or without_key="skip" for the other groups'
+            f"{where}: found column groups encrypted: {'; '.join(told)}; keys given: {given}; allowed: a key of theirs"
+            + (', or without_key="skip" for the other groups' if may_skip else "")
         )
 
     def block(self, payload: memoryview, number: int, where: str) -> memoryview:

@@ -16,6 +16,7 @@ from ..errors import EvcodecError, InvalidArgumentError, MissingExtraError
 from .convert import export_command, import_command
 from .demo import demo_command
 from .inspect import cat_command, info_command
+from .keys import keygen_command, rekey_command
 from .maintain import compact_command, repair_command, verify_command
 from .terminal import error_text, say_error
 
@@ -57,6 +58,8 @@ for _command in (
     verify_command,
     repair_command,
     compact_command,
+    keygen_command,
+    rekey_command,
     demo_command,
 ):
     cli.add_command(_command)

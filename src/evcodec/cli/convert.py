@@ -35,6 +35,7 @@ from .files import (
     streams,
     whole_output,
 )
+from .keys import encrypted_option
 from .options import (
     Selection,
     damage_option,
@@ -209,6 +210,7 @@ Every integer is kept exactly. A column that only some events have is 0 elsewher
     help="Also export contexts, markers and payloads (gaps and sources too, as JSON lines).",
 )
 @selection_options
+@encrypted_option
 @damage_option
 @threads_option
 @force_option
@@ -221,6 +223,8 @@ def export_command(
     kinds: tuple[int, ...] | None,
     start: Any,
     stop: Any,
+    keys: Any,
+    without_key: str,
     skip_damage: bool,
     threads: int,
     force: bool,
@@ -254,7 +258,9 @@ def export_command(
 
     def convert(outcome: Outcome, advance: Callable[[int, int], None]) -> None:
         try:
-            with reading(outcome.source, skip_damage=skip_damage, threads=threads) as reader:
+            with reading(
+                outcome.source, skip_damage=skip_damage, threads=threads, keys=keys, without_key=without_key
+            ) as reader:
                 with whole_output(outcome.target, make_folders=True) as output:
                     outcome.events = export(
                         reader, output, chosen, entries=entries, **wanted.arguments(reader)

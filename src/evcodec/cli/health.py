@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..chain import ChainReport
 from ..findings import Problem, subject
 from ..schema import kind_name
 from ..stream import Report
@@ -66,6 +67,7 @@ def page(name: str, path: str, report: Report) -> list[str]:
             f"  lost: {lost(report)}",
         ]
         lines += problem_lines(report)
+    lines += [_chain_line(chain) for chain in report.chains]
     lines += _listed("remark", report.remark_count, report.remark_groups, report.remarks)
     command = next_step(path, report)
     if command is not None and not report.ok:
@@ -75,6 +77,18 @@ def page(name: str, path: str, report: Report) -> list[str]:
     elif command is not None:
         lines.append(f"  next: all of it can be read; {command} writes it with an end")
     return lines
+
+
+def _chain_line(chain: ChainReport) -> str:
+    """Return what the chain of a stream proves."""
+    if not chain.digest:
+        return f"  chain of stream {chain.stream}: none that holds"
+    signed = f"signed by {chain.signer}" if chain.signer else "not signed"
+    end = "to its end" if chain.complete else f"not {chain.uncovered_records:,} behind them"
+    return (
+        f"  chain of stream {chain.stream}: holds for {counted(chain.records, 'record')}, {end}; {signed}; "
+        f"digest {chain.digest}"
+    )
 
 
 def _sound(report: Report) -> str:

@@ -10,13 +10,14 @@ import click
 from rich.console import Console
 
 from ..batch import EventBatch
-from ..errors import EvcodecError, InvalidArgumentError
+from ..errors import EvcodecError, InvalidArgumentError, MissingKeyError
 from ..plain import dumps
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, EventKind, kind_name
 from ..sinks.plain import entry_objects, stream_object
 from ..sinks.selection import column_dtypes
 from .files import is_pipe, streams
+from .keys import encrypted_option, key_option
 from .options import Selection, damage_option, json_option, reading, selection_options
 from .report import problems_of, report_error, report_problems
 from .summary import summarise
@@ -49,12 +50,14 @@ Examples:
 Key codes, window titles and texts are never shown, only how many there are: cat and export have them.""",
 )
 @click.argument("paths", nargs=-1, required=True, metavar="SRC…")
+@key_option
 @damage_option
 @json_option
-def info_command(paths: tuple[str, ...], skip_damage: bool, as_json: bool) -> int:
+def info_command(paths: tuple[str, ...], keys: Any, skip_damage: bool, as_json: bool) -> int:
     """Show span, events by kind, bytes by column, gaps and their reasons, sources and metadata.
 
-    SRC is a stream, a folder of streams, or - for stdin.
+    SRC is a stream, a folder of streams, or - for stdin. Of groups that are encrypted it shows who can read them, and what
+    is in those that --key opens.
     """
     inputs = streams(paths)
     if not inputs:
@@ -63,7 +66,7 @@ def info_command(paths: tuple[str, ...], skip_damage: bool, as_json: bool) -> in
     status = 0
     for at, item in enumerate(inputs):
         try:
-            with reading(item.path, skip_damage=skip_damage) as reader:
+            with reading(item.path, skip_damage=skip_damage, keys=keys, without_key="skip") as reader:
                 found = summarise(reader, item.path)
         except BrokenPipeError:
             raise
@@ -122,6 +125,12 @@ def _show(out: Console, found: dict[str, Any]) -> None:
         other = found["other_bytes"]
         columns.add_row("other", "", f"{other:,}", f"{other / events:.3f}" if events else "")
         _section(out, columns)
+    if found["encrypted"]:
+        encrypted = table("encrypted", "readable by")
+        for name, group in found["encrypted"].items():
+            sealed = "opened" if group["opened"] else "not opened here"
+            encrypted.add_row(name, f"{', '.join(group['recipients']) or 'nobody'} ({sealed})")
+        _section(out, encrypted)
     if found["gaps"]:
         gaps = table("not recorded", "gaps", "span", "events lost", numbers=3)
         for reason, gap in found["gaps"].items():
@@ -195,6 +204,7 @@ lines hold every column as an integer. What was typed and read is shown: you ask
     is_flag=True,
     help="First print what the stream says beside events: gaps, contexts, markers, …",
 )
+@encrypted_option
 @damage_option
 @json_option
 def cat_command(
@@ -206,6 +216,8 @@ def cat_command(
     head: int | None,
     clock: str | None,
     entries: bool,
+    keys: Any,
+    without_key: str,
     skip_damage: bool,
     as_json: bool,
 ) -> int:
@@ -225,13 +237,16 @@ def cat_command(
         try:
             # What comes through a pipe is shown when it comes, unless the first event of all must be known.
             live = is_pipe(item.path) and clock != "relative" and not wanted.is_relative
-            with reading(item.path, skip_damage=skip_damage, as_it_comes=live) as reader:
+            with reading(
+                item.path, skip_damage=skip_damage, as_it_comes=live, keys=keys, without_key=without_key
+            ) as reader:
                 left = _print(reader, wanted, left, clock, as_json, entries, live)
                 status |= report_problems(item.path, problems_of(reader))
         except BrokenPipeError:
             raise
         except (EvcodecError, OSError) as error:
-            if isinstance(error, InvalidArgumentError) and len(inputs) == 1:
+            is_usage = isinstance(error, InvalidArgumentError) and not isinstance(error, MissingKeyError)
+            if is_usage and len(inputs) == 1:
                 # Bad usage; of several inputs, one that lacks a column does not stop the others.
                 raise
             report_error(item.path, error)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import click
 
@@ -23,6 +24,7 @@ from .files import (
     streams,
 )
 from .health import counts, lost, page, plain, problem_lines
+from .keys import key_option
 from .options import force_option, json_option, level_option, threads_option
 from .report import about, report_error
 from .terminal import aside, counted, error_text, human_bytes, printable, progress, say, say_error, say_json
@@ -35,12 +37,23 @@ from .terminal import aside, counted, error_text, human_bytes, printable, progre
 Examples:
   evcodec verify session.evc
   evcodec verify streams/ --json
+  evcodec verify session.evc --chain --public-key signer.pem.pub
   evcodec verify - < session.evc""",
 )
 @click.argument("paths", nargs=-1, required=True, metavar="SRC…")
+@click.option("--chain", is_flag=True, help="Require a chain over all records of each stream, that holds.")
+@click.option(
+    "--public-key",
+    "signer",
+    metavar="FILE",
+    help="Require that this Ed25519 key has signed the chain of each stream.",
+)
+@key_option
 @json_option
-def verify_command(paths: tuple[str, ...], as_json: bool) -> int:
+def verify_command(paths: tuple[str, ...], chain: bool, signer: str | None, keys: Any, as_json: bool) -> int:
     """Read every record of streams, check every checksum, decode every block, compare the index.
+
+    Groups that are encrypted are decoded when --key opens them; otherwise their records are checked from outside.
 
     SRC is a stream, a folder of streams, or - for stdin. The exit status is 1 when any stream has a problem; a remark, what
     is odd but allowed, is none.
@@ -50,6 +63,11 @@ def verify_command(paths: tuple[str, ...], as_json: bool) -> int:
         say_error(f"{', '.join(map(printable, paths))}: found no evcodec stream")
         return 1
     status = 0
+    verify_key = None
+    if signer is not None:
+        from ..crypto import VerifyKey
+
+        verify_key = VerifyKey.load(signer)
     with progress() as bar:
         task = bar.add_task("verify", total=sum(size_of(item.path) or 0 for item in inputs) or None, note="")
         for at, item in enumerate(inputs, 1):
@@ -58,7 +76,9 @@ def verify_command(paths: tuple[str, ...], as_json: bool) -> int:
             )
             try:
                 with opened_input(item.path) as file:
-                    report = verify(file, progress=partial(bar.advance, task))
+                    report = verify(
+                        file, progress=partial(bar.advance, task), keys=keys, chain=chain, signer=verify_key
+                    )
             except BrokenPipeError:
                 raise
             except (EvcodecError, OSError) as error:
@@ -130,11 +150,16 @@ Examples:
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @level_option("small")
+@key_option
 @threads_option
 @force_option
 @json_option
-def compact_command(source: str, target: str, level: str, threads: int, force: bool, as_json: bool) -> int:
+def compact_command(
+    source: str, target: str, level: str, keys: Any, threads: int, force: bool, as_json: bool
+) -> int:
     """Merge the small blocks of IN and compress them again into OUT; every event and entry stays as it is.
+
+    What is encrypted is encrypted anew, to the same recipients, and needs --key for all of it. A chain is not carried over.
 
     IN is left as it is. - is stdin or stdout.
     """
@@ -145,7 +170,7 @@ def compact_command(source: str, target: str, level: str, threads: int, force: b
             seekable_input(source) as file,
             output_path(target) as path,
         ):
-            events = compact(file, path, level=level, threads=threads, progress=advance)
+            events = compact(file, path, level=level, threads=threads, progress=advance, keys=keys)
             after = size_of(path) or 0
             # Taken from what was read: stdin has a size too when it is a file.
             before = file.seek(0, os.SEEK_END)

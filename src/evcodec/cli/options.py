@@ -187,7 +187,13 @@ def damage_option(command: _Command) -> _Command:
 
 @contextmanager
 def reading(
-    path: str, *, skip_damage: bool = False, as_it_comes: bool = False, threads: int = 1
+    path: str,
+    *,
+    skip_damage: bool = False,
+    as_it_comes: bool = False,
+    threads: int = 1,
+    keys: Any = None,
+    without_key: str = "raise",
 ) -> Iterator[Reader]:
     """Open a stream, raising at damage or stepping over it.
 
@@ -196,5 +202,8 @@ def reading(
     """
     opened = opened_input if as_it_comes else seekable_input
     on_error = "skip" if skip_damage else "raise"
-    with opened(path) as file, Reader(file, on_error=on_error, threads=threads) as reader:
+    with (
+        opened(path) as file,
+        Reader(file, on_error=on_error, threads=threads, keys=keys, without_key=without_key) as reader,
+    ):
         yield reader

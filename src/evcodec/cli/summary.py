@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ..entries import Anchor
+from ..keyrecord import group_name
 from ..plain import plain
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, kind_name
@@ -26,6 +27,7 @@ def summarise(reader: Reader, path: str) -> dict[str, Any]:
     # All bytes of the input, of a pipe too, which has no size to ask for.
     size = round(sum(stored.values()))
     anchors = reader.anchors
+    opened = reader.opened
     return {
         "path": path,
         "size": size,
@@ -46,6 +48,10 @@ def summarise(reader: Reader, path: str) -> dict[str, Any]:
                 "bytes_per_event": stored.get(name, 0) / events if events else None,
             }
             for name, dtype in column_dtypes(reader).items()
+        },
+        "encrypted": {
+            group_name(group): {"recipients": list(ids), "opened": group in opened}
+            for group, ids in reader.encrypted.items()
         },
         # Heads, checksums, counts, entries and the index.
         "other_bytes": round(stored["(records)"]),

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ..errors import EvcodecError
+from ..errors import EvcodecError, MissingKeyError
 from ..plain import dumps
 
 # Off a terminal there is no width to keep to, and a path cut short is of no use to a script.
@@ -125,6 +125,9 @@ def error_text(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "out of memory"
     text = printable(str(error) or type(error).__name__, 2_000)
+    if isinstance(error, MissingKeyError):
+        text = text.replace("a key of theirs", "--key with a key of theirs")
+        text = text.replace('without_key="skip"', "--skip-encrypted")
     return text if isinstance(error, EvcodecError) else f"{type(error).__name__}: {text}"
 
 
