@@ -219,21 +219,26 @@ def plain(value: Any) -> Any:
 def described(data: bytes) -> dict[str, Any]:
     """Return what a stream holds, as JSON carries it."""
     with Reader(data, without_key="skip") as reader:
-        batch = reader.read()
-        return {
-            "events": len(batch),
-            "metadata": plain(reader.metadata),
-            "governance": plain(reader.governance),
-            "columns": {
-                name: {"dtype": str(values.dtype), "values": values.tolist()}
-                for name, values in batch.columns.items()
-            },
-            "entries": [
-                {"type": type(entry).__name__}
-                | plain({f.name: getattr(entry, f.name) for f in dataclasses.fields(entry)})
-                for entry in reader.entries()
-            ],
-        }
+        return described_by(reader)
+
+
+def described_by(reader: Reader) -> dict[str, Any]:
+    """Return what a reader gives."""
+    batch = reader.read()
+    return {
+        "events": len(batch),
+        "metadata": plain(reader.metadata),
+        "governance": plain(reader.governance),
+        "columns": {
+            name: {"dtype": str(values.dtype), "values": values.tolist()}
+            for name, values in batch.columns.items()
+        },
+        "entries": [
+            {"type": type(entry).__name__}
+            | plain({f.name: getattr(entry, f.name) for f in dataclasses.fields(entry)})
+            for entry in reader.entries()
+        ],
+    }
 
 
 def confirm(name: str, data: bytes, found: dict[str, Any]) -> None:
