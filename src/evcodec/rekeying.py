@@ -172,5 +172,5 @@ class _Rekeying:
                     f"{where}: row of the index: found offset {row.offset}, allowed: before it"
                 )
             rows.append(row._replace(offset=row.offset + by))
-        index.rows = rows
+        index.rows[:] = rows
         return pack_index(index, _LEVEL)

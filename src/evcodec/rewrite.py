@@ -151,7 +151,9 @@ def rewrite(
                 events += sum(place.events for place in of if place.type == RecordType.BLOCK)
                 continue
             if lacking := keys.lacking(source.name):
-                raise keys.missing(f"{source.name}: stream {number}, to be encoded anew", lacking, may_skip=False)
+                raise keys.missing(
+                    f"{source.name}: stream {number}, to be encoded anew", lacking, may_skip=False
+                )
             protection = own.asked if own and is_own else Protection(stated_recipients(keys.recipients))
             emitter = StreamEmitter(write, level, header, crew, protection)
             merger = _Merger(emitter, block_events, reencode, keys)
