@@ -22,11 +22,12 @@ pytest.importorskip("cryptography")
 
 import evcodec
 from assemble import varint
-from evcodec import CorruptDataError, MissingKeyError
+from evcodec import CorruptDataError, InvalidArgumentError, MissingKeyError, UnsupportedVersionError
 from evcodec._codec import BlockHead
 from evcodec.crypto import PrivateKey
 from evcodec.errors import LimitExceededError
 from evcodec.keyrecord import unpack_keys, wrap_info
+from evcodec.rekeying import rekey
 from evcodec.sealed import Sealing
 from evcodec.stream import compact, repair, verify
 from generators import assert_same
@@ -420,6 +421,24 @@ def test_appending_encrypts_to_the_same_unless_told_otherwise(tmp_path):
         last = [at for at, piece in enumerate(pieces) if piece.type == 1][-1]
         assert (KEYS not in [piece.type for piece in pieces[last:]]) == is_plain
     assert len(evcodec.decode(path.read_bytes(), keys=KEY)) == 240
+
+
+def test_appending_makes_nothing_plain_that_was_encrypted(tmp_path):
+    """Where there is nobody left to encrypt to, it has to be said who is."""
+    path = tmp_path / "s.evc"
+    data = evcodec.encode(typed(50), recipients={"keys": KEY.public})
+    rekey(data, path, recipients={"keys": []})
+    later = [p._replace(payload=b"\2later") if p.type == KEYS else p for p in pieces_of(data)]
+    for before in (path.read_bytes(), joined(later)):
+        path.write_bytes(before)
+        with pytest.raises(InvalidArgumentError, match="recipients: found none to go on with"):
+            evcodec.Writer(path, mode="a")
+        assert path.read_bytes() == before
+        with evcodec.Writer(path, mode="a", recipients={"keys": KEY.public}) as writer:
+            writer.write(typed(5))
+        assert path.read_bytes().startswith(before)
+        with pytest.raises((MissingKeyError, UnsupportedVersionError)):
+            compact(path, tmp_path / "small.evc", keys=KEY)
 
 
 def test_compacting_needs_all_keys(tmp_path):

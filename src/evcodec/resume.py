@@ -11,6 +11,7 @@ from .entries import Context, Entry, Payload, Source
 from .errors import InvalidArgumentError, TruncatedDataError
 from .framing import MARKER, RecordType
 from .inputs import FileInput, open_input
+from .keyrecord import Recipients, group_name, stated_recipients
 from .locate import Locator, read_record
 from .wire import pack_entry, unpack_entries
 
@@ -70,6 +71,20 @@ class Resumed:
     """Largest payload index so far."""
     recipients: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
     """Who may read which group of the last stream, by the raw bytes of their keys."""
+    has_later_keys: bool = False
+    """Whether a later version wrote that down."""
+
+    def same_recipients(self) -> Recipients:
+        """Return who may read the last stream; raise InvalidArgumentError where a group would become plain for want of
+        anybody to encrypt it to.
+        """
+        erased = [group_name(group) for group, keys in self.recipients.items() if not keys]
+        if erased or self.has_later_keys:
+            raise InvalidArgumentError(
+                f"recipients: found none to go on with for {', '.join(erased) or 'a stream of a later version'}, "
+                "whose last stream is encrypted; allowed: to say who they are, {} for nobody"
+            )
+        return stated_recipients(self.recipients)
 
 
 def resume(target: Any) -> Resumed:
@@ -112,8 +127,8 @@ def _resume_from(source: FileInput) -> Resumed:
         locator.raise_damage()
     last = locator.headers[-1]
     found = Resumed(locator.sound_bytes, last.metadata, last.governance)
-    recipients = locator.keys_of(len(locator.headers) - 1).recipients
-    found.recipients = {group: keys for group, keys in recipients.items() if keys}
+    keys = locator.keys_of(len(locator.headers) - 1)
+    found.recipients, found.has_later_keys = keys.recipients, keys.is_later
     for place in locator.places():
         if place.type != RecordType.ENTRIES:
             continue

@@ -11,6 +11,7 @@ import numpy as np
 from .batch import join_columns
 from .block import Block, group_of, may_share_block
 from .emitter import StreamEmitter
+from .errors import UnsupportedVersionError
 from .framing import Record, RecordType
 from .inputs import SeekableInput
 from .keyrecord import stated_recipients
@@ -146,10 +147,14 @@ def rewrite(
         for number, header in enumerate(locator.headers):
             keys, of = locator.keys_of(number), places.get(number, [])
             is_own = own is not None and number == len(locator.headers) - 1
-            if own is not None and not is_own and (keys.set or locator.has_chain(number)):
+            if own is not None and not is_own and (keys.set or keys.is_later or locator.has_chain(number)):
                 _copy(source, *locator.extent(number), write)
                 events += sum(place.events for place in of if place.type == RecordType.BLOCK)
                 continue
+            if keys.is_later:
+                raise UnsupportedVersionError(
+                    f"{source.name}: keys of stream {number}: found a later version, allowed in this version: 1"
+                )
             if lacking := keys.lacking(source.name):
                 raise keys.missing(
                     f"{source.name}: stream {number}, to be encoded anew", lacking, may_skip=False

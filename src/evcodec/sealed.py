@@ -162,6 +162,8 @@ class StreamKeys:
         What the stream's KEYS record says.
     ciphers : dict of int to Cipher
         Of the groups that have been opened.
+    is_later : bool
+        Whether it has one of a later version only.
     skip : bool
     """
 
@@ -172,6 +174,7 @@ class StreamKeys:
         self._own = own
         self.skip = skip
         self.set: KeySet | None = None
+        self.is_later = False
         self.ciphers: dict[int, Cipher] = {}
 
     def learn(self, payload: memoryview, where: str) -> None:
@@ -183,6 +186,7 @@ class StreamKeys:
             It contradicts the format, or is no copy.
         """
         found = unpack_keys(payload, where)
+        self.is_later = found is None and self.set is None
         if found is None:
             return
         if self.set is None:

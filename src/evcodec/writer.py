@@ -18,7 +18,6 @@ from .entries import Context, Entry, Payload, Source
 from .entry_methods import EntryMethods
 from .errors import InvalidArgumentError, LimitExceededError, WriteFailedError
 from .exits import close_at_exit, forget
-from .keyrecord import stated_recipients
 from .levels import level_of
 from .limits import MAX_COLUMNS
 from .merging import merge
@@ -157,8 +156,8 @@ class Writer(EntryMethods, EventRecorder):
             self._sources = resumed.sources
             self._contexts = resumed.contexts
             self._payload_count = resumed.payloads
-            if recipients is None and resumed.recipients:
-                self._protection = self._protection.with_recipients(stated_recipients(resumed.recipients))
+            if recipients is None:
+                self._protection = self._protection.with_recipients(resumed.same_recipients())
             self._begin(
                 header if metadata is not None else replace(header, metadata=resumed.metadata),
                 resumed,
