@@ -26,12 +26,14 @@ from evcodec import CorruptDataError, InvalidArgumentError, MissingKeyError, Uns
 from evcodec._codec import BlockHead
 from evcodec.crypto import PrivateKey
 from evcodec.errors import LimitExceededError
+from evcodec.index import pack_index, unpack_index
 from evcodec.keyrecord import unpack_keys, wrap_info
+from evcodec.levels import level_of
 from evcodec.rekeying import rekey
 from evcodec.sealed import Sealing
 from evcodec.stream import compact, repair, verify
 from generators import assert_same
-from sealed_streams import BLOCK, ENTRIES, KEYS, Piece, joined, pieces_of, typed, write_entries
+from sealed_streams import BLOCK, ENTRIES, INDEX, KEYS, Piece, joined, pieces_of, typed, write_entries
 
 KEY = PrivateKey.generate()
 
@@ -72,13 +74,28 @@ def test_blocks_that_changed_places_are_refused(pieces):
 
 
 def test_whole_records_that_changed_places_are_refused_by_the_index(pieces):
-    """With their numbers, sizes and the index: only the order of the numbers tells."""
+    """With their numbers, and an index of the new order: only that numbers go up by one tells."""
     first, second = _at(pieces, BLOCK)[:2]
+    at = _at(pieces, INDEX)[0]
     swapped = list(pieces)
     swapped[first], swapped[second] = pieces[second], pieces[first]
-    whole = b"".join(piece.packed() for piece in swapped)  # the index is of the old order
-    with pytest.raises(CorruptDataError):
-        evcodec.decode(whole, keys=KEY)
+    stream_bytes = sum(len(piece.packed()) for piece in pieces[:at])
+    index = unpack_index(memoryview(pieces[at].payload), stream_bytes, "index")
+    row = first - 2  # HEADER and KEYS have none
+    index.rows[row], index.rows[row + 1] = index.rows[row + 1], index.rows[row]
+    offset = sum(len(piece.packed()) for piece in swapped[:first])
+    for number, piece in ((row, swapped[first]), (row + 1, swapped[second])):
+        index.rows[number] = index.rows[number]._replace(offset=offset)
+        offset += len(piece.packed())
+    swapped[at] = pieces[at]._replace(payload=pack_index(index, level_of("balanced")))
+    end = len(swapped[at].packed())
+    whole = end.to_bytes(8, "little") + (stream_bytes + end + 44).to_bytes(8, "little")
+    swapped[at + 1] = pieces[at + 1]._replace(payload=whole + pieces[at + 1].payload[16:])
+    data = b"".join(piece.packed() for piece in swapped)
+    with evcodec.Reader(data, keys=KEY) as reader:
+        assert len(reader.blocks) == 4, "the index is believed so far"
+    with pytest.raises(CorruptDataError, match="the order was changed"):
+        evcodec.decode(data, keys=KEY)
 
 
 def test_a_record_that_comes_again_is_refused(pieces):
