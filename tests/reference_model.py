@@ -12,7 +12,7 @@ from reference_sealed import Keys
 from reference_table import Table
 
 HEADER, BLOCK, ENTRIES, INDEX, END = 1, 2, 3, 4, 5
-KEYS, CHAIN, VOID = 0x81, 0x82, 0x83
+KEYS, CHAIN, VOID = 0xC0, 0xC1, 0xC2
 
 
 @dataclass

@@ -264,7 +264,7 @@ def check_chain(records: list[tuple[int, int, bytes]], where: str) -> list[tuple
             continue
         if record_type in (2, 3) and found and found[-1][0]:
             raise ReferenceCorrupt(where, "a record behind the last of the chain", "none")
-        if record_type == 0x82 and payload[:1] == b"\x01":
+        if record_type == 0xC1 and payload[:1] == b"\x01":
             if payload[3:35] != digest:
                 raise ReferenceCorrupt(f"{where}, digest", payload[3:35].hex(), digest.hex())
             signer = payload[35:67] or None
@@ -273,7 +273,7 @@ def check_chain(records: list[tuple[int, int, bytes]], where: str) -> list[tuple
                 raise ReferenceCorrupt(f"{where}, signature", "a wrong one", "that of the signer")
             found.append((bool(payload[1]), signer))
         covered = payload
-        if record_type == 0x81 and payload[:1] == b"\x01":
+        if record_type == 0xC0 and payload[:1] == b"\x01":
             keys = Keys()
             read_keys(payload, where, keys, [])
             covered = b"\x01" + keys.seal_id + bytes(keys.groups)

@@ -12,7 +12,7 @@ from evcodec import Context, EventBatch, Gap, GapReason, Payload
 from evcodec.crypto import PrivateKey
 from generators import session
 
-HEADER, BLOCK, ENTRIES, INDEX, END, KEYS, CHAIN, VOID = 1, 2, 3, 4, 5, 0x81, 0x82, 0x83
+HEADER, BLOCK, ENTRIES, INDEX, END, KEYS, CHAIN, VOID = 1, 2, 3, 4, 5, 0xC0, 0xC1, 0xC2
 
 
 class Piece(NamedTuple):

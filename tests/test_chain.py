@@ -237,6 +237,13 @@ def test_another_signer_in_between_is_refused(chained, tmp_path):
         chain.add(*piece)
     forged = pieces[at]._replace(payload=chain.record(False, SigningKey.generate()))
     assert not _check(_packed([*pieces[:at], forged, *pieces[at + 1 :]])).ok
+    links = [number for number, piece in enumerate(pieces) if piece.type == CHAIN]
+    chain = Chain()
+    for piece in pieces[: links[1]]:
+        chain.add(*piece)
+    second = pieces[links[1]]._replace(payload=chain.record(True, SigningKey.generate()))
+    problems = _check(_packed([*pieces[: links[1]], second])).problems
+    assert any("another signer than before" in problem.message for problem in problems)
     stopped = _packed([*pieces[:at], forged])
     assert not verify(stopped, signer=SIGNER.public).ok
 

@@ -37,9 +37,9 @@ class RecordType(IntEnum):
     ENTRIES = 3
     INDEX = 4
     END = 5
-    KEYS = 0x81
-    CHAIN = 0x82
-    VOID = 0x83
+    KEYS = 0xC0
+    CHAIN = 0xC1
+    VOID = 0xC2
 
 
 class RecordHead(NamedTuple):
