@@ -150,8 +150,9 @@ def test_a_column_that_is_asked_for_is_never_zeros(live, way, without_key, name)
             list(reader.batches(columns=("t", name)))
 
 
-def test_columns_of_open_groups_need_no_other_key(live):
-    with evcodec.Reader(live, keys=POINTER) as reader:
+@pytest.mark.parametrize("way", WAYS)
+def test_columns_of_open_groups_need_no_other_key(live, way):
+    with evcodec.Reader(WAYS[way](live.read_bytes()), keys=POINTER) as reader:
         batch = reader.read(columns=("t", "x"), kinds=(1, 2))
         assert len(batch) == sum(1 for kind in typed()["kind"].tolist() if kind in (1, 2))
         assert reader.gaps[0].t1 == 9
@@ -354,6 +355,7 @@ def test_a_stream_that_lost_its_first_keys_has_them_again(live):
     data[len(pieces[0].packed()) + 40] ^= 1  # in the first KEYS record
     with evcodec.Reader(bytes(data), keys=[POINTER, TYPED, CONTEXT], on_error="skip") as reader:
         assert reader.problems[0].position == len(pieces[0].packed())
+        assert "code" in reader.columns
         assert_same(reader.read(), typed())
 
 
