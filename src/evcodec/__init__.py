@@ -15,6 +15,7 @@ from .entries import (
     VideoAnchor,
 )
 from .errors import (
+    CaptureError,
     CorruptDataError,
     CpuLevelError,
     EvcodecError,
@@ -35,6 +36,7 @@ from .writer import Writer
 
 __all__ = [
     "Anchor",
+    "CaptureError",
     "ColumnGroup",
     "Context",
     "CorruptDataError",

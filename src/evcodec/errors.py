@@ -43,6 +43,10 @@ class MissingExtraError(EvcodecError, ImportError):
     """An optional dependency is needed; the message names the command that installs it."""
 
 
+class CaptureError(EvcodecError, RuntimeError):
+    """A source of the recorder cannot observe: no display, no permission, an unsupported session; the message says what to do."""
+
+
 class CpuLevelError(EvcodecError, ImportError):
     """``EVCODEC_CPU`` asks for a level that is not there: evcodec is not imported."""
 
