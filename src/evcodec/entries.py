@@ -19,6 +19,10 @@ class GapReason(IntEnum):
     PERMISSION = 6
     REDACTED = 7
     ERASED = 8
+    BLIND = 9
+    SUSPENDED = 10
+    INDICATOR_LOST = 11
+    UNCONFIRMED = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,7 @@ class Context(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap(Entry):
-    """Nothing was recorded in [t0, t1), and why. ``lost`` is the number of events, where it is known."""
+    """Something was not recorded in [t0, t1), and why. ``lost`` is the number of events, where it is known."""
 
     type: ClassVar[int] = 3
     reason: int
