@@ -25,6 +25,7 @@ LAYERS = (
     ("errors",),
     ("limits",),
     ("schema", "_arrow", "_arrow_input", "plain"),
+    ("keysyms",),
     ("arrow_fields",),
     ("arrow_input",),
     ("crypto", "pace"),
