@@ -44,7 +44,7 @@ class MissingExtraError(EvcodecError, ImportError):
 
 
 class CaptureError(EvcodecError, RuntimeError):
-    """The recorder cannot observe, or cannot be seen: no display, no permission, no indicator; the message says what to do."""
+    """The recorder cannot observe, or cannot be seen: no display, no permission, no indicator; its text says what to do."""
 
 
 class CpuLevelError(EvcodecError, ImportError):
