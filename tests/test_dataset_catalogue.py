@@ -226,14 +226,22 @@ def test_what_is_no_catalogue_is_left_as_it_is(folder: Path) -> None:
     with pytest.raises(CorruptDataError, match=r"c\.parquet: catalogue: ArrowInvalid"):
         evcodec.open_dataset(folder / "d", catalogue=catalogue)
     assert catalogue.read_bytes() == before[:-20]
-    pq.write_table(pa.table({"path": ["x"]}).replace_schema_metadata({"evcodec.catalogue": "2"}), catalogue)
-    with pytest.raises(UnsupportedVersionError, match=r"c\.parquet: version of the catalogue: found b'2'"):
+    pq.write_table(pa.table({"path": ["x"]}).replace_schema_metadata({"evcodec.catalogue": "3"}), catalogue)
+    with pytest.raises(UnsupportedVersionError, match=r"c\.parquet: version of the catalogue: found b'3'"):
         evcodec.open_dataset(folder / "d", catalogue=catalogue)
-    pq.write_table(pa.table({"path": ["x"]}).replace_schema_metadata({"evcodec.catalogue": "1"}), catalogue)
+    pq.write_table(pa.table({"path": ["x"]}).replace_schema_metadata({"evcodec.catalogue": "2"}), catalogue)
     with pytest.raises(CorruptDataError, match=r"c\.parquet: found other columns"):
         evcodec.open_dataset(folder / "d", catalogue=catalogue)
     with pytest.raises(OSError, match="nowhere"):
         evcodec.open_dataset(folder / "d", catalogue=folder / "nowhere" / "c.parquet")
+
+
+def test_one_of_an_older_version_is_written_anew(folder: Path) -> None:
+    catalogue = folder / "c.parquet"
+    old = pa.table({"path": ["x"]}).replace_schema_metadata({"evcodec.catalogue": "1"})
+    pq.write_table(old, catalogue)
+    assert evcodec.open_dataset(folder / "d", catalogue=catalogue).files
+    assert pq.read_schema(catalogue).metadata[b"evcodec.catalogue"] == b"2"
 
 
 def test_other_tools_may_look_into_it(folder: Path) -> None:

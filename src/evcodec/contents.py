@@ -21,7 +21,7 @@ from .inputs import PipeInput, SeekableInput
 from .locate import Locator, RecordPlace, read_record
 from .parallel import Crew
 from .scan import StreamRecord, StreamScanner
-from .sealed import Keyring, StreamKeys, open_block
+from .sealed import Keyring, StreamKeys, encrypted_to, open_block
 from .select import Filter
 from .wire import Header, entries_bytes, is_encrypted, may_be_sealed, unpack_entries
 
@@ -31,6 +31,7 @@ _MOST_EVENTS_A_BYTE = 64
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 ColumnKeys = dict[tuple[str, np.dtype], None]
+SealedStreams = tuple[tuple[tuple[int, tuple[str, ...]], ...], ...]
 
 
 def check_entries_size(found: int, allowed: int) -> None:
@@ -122,6 +123,23 @@ class FileContents(_Guard):
     def columns(self) -> ColumnKeys:
         """Return name and dtype of all columns."""
         return self._locator.columns()
+
+    def grouped_columns(self) -> dict[tuple[str, np.dtype], int]:
+        """Return the group of each name and dtype of all columns, those that no key opens too."""
+        return self._locator.grouped_columns()
+
+    def sealed(self) -> tuple[SealedStreams, tuple[tuple[str, int], ...], bool] | None:
+        """Return who can read which encrypted group, by stream, and the columns of these groups, and whether they are all of
+        them; None if nothing is encrypted.
+        """
+        streams = tuple(
+            dict.fromkeys(tuple(encrypted_to((keys,)).items()) for keys in self.keys() if keys.recipients)
+        )
+        if not streams:
+            return None
+        groups = {group for stream in streams for group, _ in stream}
+        columns = {name: group for (name, _), group in self.grouped_columns().items() if group in groups}
+        return streams, tuple(columns.items()), self._locator.names_sealed()
 
     def places(self) -> list[RecordPlace]:
         """Return the places of all blocks and entries."""

@@ -70,6 +70,9 @@ class _PublicHalf(Generic[_Public]):
     def __hash__(self) -> int:
         return hash(self.raw)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).load, (self.pem(),)  # type: ignore[attr-defined]
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
 
@@ -92,6 +95,12 @@ class _PrivateHalf(Generic[_Private]):
     def save(self, path: str | os.PathLike[str], passphrase: bytes | None = None) -> None:
         """Write the key to a new file as PEM, for its owner only; raise FileExistsError if there is one."""
         _write_new(path, self.pem(passphrase), 0o600)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Refuse: a key must not get into a file because something that refers to it did."""
+        raise TypeError(
+            f"found a {type(self).__name__} to be pickled, allowed: the path of its file; or pem(), where it is meant to go"
+        )
 
 
 class PublicKey(_PublicHalf[X25519PublicKey]):
@@ -130,7 +139,12 @@ class PublicKey(_PublicHalf[X25519PublicKey]):
 
 
 class PrivateKey(_PrivateHalf[X25519PrivateKey]):
-    """An X25519 key that opens column groups that were sealed to its public half."""
+    """An X25519 key that opens column groups that were sealed to its public half.
+
+    Notes
+    -----
+    It is not pickled by itself. A dataset that was opened with it takes it along when it is pickled (`open_dataset`).
+    """
 
     _kind = X25519PrivateKey
     _name = "x25519"
@@ -264,6 +278,29 @@ def keys_of(value: Any, kind: type[_KeyT], name: str) -> tuple[_KeyT, ...]:
                 f"{name}: found {type(item).__name__}, allowed: {kind.__name__}, path, bytes of a PEM file"
             )
     return tuple(dict.fromkeys(found))
+
+
+def as_given(value: Any) -> tuple[str | bytes | PrivateKey, ...]:
+    """Return private keys, one or several, as they may be taken to another process: a path from where it was given, absolute.
+
+    Raises
+    ------
+    InvalidArgumentError
+        There is anything else among them.
+    """
+    if isinstance(value, (PrivateKey, str, bytes, os.PathLike)) or not isinstance(value, Iterable):
+        value = (value,)
+    given: list[str | bytes | PrivateKey] = []
+    for item in value:
+        if isinstance(item, (PrivateKey, bytes)):
+            given.append(item)
+        elif isinstance(item, (str, os.PathLike)):
+            given.append(os.path.abspath(os.fsdecode(item)))
+        else:
+            raise InvalidArgumentError(
+                f"keys: found {type(item).__name__}, allowed: PrivateKey, path, bytes of a PEM file"
+            )
+    return tuple(given)
 
 
 def _pem_of(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:

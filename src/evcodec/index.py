@@ -59,6 +59,8 @@ class Index:
     """Group of each (name, dtype) that blocks of the stream have."""
     is_numbered: bool = False
     """Whether nothing stands between the records of the rows: the first has the sequence number 1, and so on."""
+    is_stated: bool = False
+    """Whether the stream states it: then it names the columns of encrypted sections too."""
     sequences: list[int] = field(default_factory=list)
     """Sequence numbers of the records of the rows, where other records stand between them."""
     has_chain: bool = False

@@ -207,6 +207,13 @@ class Locator:
         self.raise_damage()
         return sum((stream.contents.kinds for stream in self._streams), Counter())
 
+    def grouped_columns(self) -> dict[tuple[str, np.dtype], int]:
+        """Return the group of each name and dtype of all columns, those that no key opens too."""
+        found: dict[tuple[str, np.dtype], int] = {}
+        for stream in self._streams:
+            found.update(stream.contents.columns)
+        return found
+
     def columns(self) -> dict[tuple[str, np.dtype], None]:
         """Return name and dtype of all columns, but for those that are to be left out for want of a key."""
         found: dict[tuple[str, np.dtype], None] = {}
@@ -216,6 +223,10 @@ class Locator:
                 (key, None) for key, group in stream.contents.columns.items() if group not in lacking
             )
         return found
+
+    def names_sealed(self) -> bool:
+        """Tell whether the columns of encrypted sections are known, whatever the keys open."""
+        return all(stream.contents.is_stated for stream in self._streams if stream.keys.recipients)
 
     def keys_of(self, stream: int) -> StreamKeys:
         """Return what opens the stream with this number."""
@@ -323,6 +334,7 @@ class Locator:
                 f"allowed by the end record: {end.events}"
             )
         index.is_numbered = without_others
+        index.is_stated = True
         if not without_others:
             self._check_others(records, first, index, record, keys)
         if self._skip_damage and not self._source.is_far:

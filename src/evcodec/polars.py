@@ -66,7 +66,7 @@ def scan_polars(
         Give ``kind`` as Categorical of names, and ``context`` of JSON text of what its index means; else as integers.
     **options : any
         For `open_dataset`, when ``source`` is not a Dataset: ``where``, ``partitioning``, ``catalogue``,
-        ``storage_options``, ``on_error``, ``threads``.
+        ``storage_options``, ``on_error``, ``threads``, ``keys``, ``without_key``.
 
     Returns
     -------
@@ -125,7 +125,7 @@ class _Scan:
     def __init__(self, dataset: Dataset, asked: _Asked) -> None:
         self._dataset = dataset
         self._asked = asked
-        self._stream()  # what is wrong with the arguments is said now
+        self._stream(columns=dataset._readable())  # what is wrong with the arguments is said now
 
     @property
     def _labels(self) -> list[str]:

@@ -105,7 +105,7 @@ class Reader(EntryLists, ArrowMethods):
         self._max_read_bytes = check_bytes("max_read_bytes", max_read_bytes)
         self._threads = check_threads(threads)
         self._crews: Collection[Crew] = weakref.WeakSet() if threads > 1 else ()
-        keyring = Keyring(keys, without_key)
+        keyring = keys if isinstance(keys, Keyring) else Keyring(keys, without_key)
         self._input = open_input(source)
         try:
             self._contents = self._open(on_error == "skip", max_block_bytes, keyring)

@@ -20,12 +20,14 @@ from ..errors import (
 )
 from ..schema import INTEGER_DTYPES
 from ..wire import FORMAT_VERSION, unpack_header
+from .encrypted import Sealed
 from .files import StreamFile
 from .paths import Listed
 from .stores import Stores
 
 _MARK = b"evcodec.catalogue"
-_VERSION = b"1"
+_VERSION = b"2"
+_OLDER = (b"1",)
 _INT64 = range(-(2**63), 2**63)
 _DTYPES = {dtype.name: dtype for dtype in INTEGER_DTYPES}
 
@@ -78,7 +80,7 @@ class Catalogue:
         if listed.modified_ns is None and listed.etag is None:  # nothing tells whether it changed
             return None
         (size, modified, tag, events, blocks, start, stop, epoch, head, tail) = row[:10]
-        kinds, columns, governance, metadata, indexed = row[10:]
+        kinds, columns, governance, metadata, indexed, encrypted = row[10:]
         return StreamFile(
             listed.path,
             size,
@@ -96,6 +98,7 @@ class Catalogue:
             metadata,
             indexed,
             (head, tail),
+            self._sealed(encrypted),
         )
 
     def _columns(self, text: str) -> Mapping[str, np.dtype]:
@@ -106,6 +109,20 @@ class Catalogue:
                 found = {str(name): _DTYPES[dtype] for name, dtype in json.loads(text)}
             self._shared[text] = found
         return found
+
+    def _sealed(self, text: str | None) -> Sealed | None:
+        """Return what of a file is encrypted, of its JSON."""
+        if text is None:
+            return None
+        with _blaming(self.path):
+            streams, columns, _ = json.loads(text)
+            return Sealed(
+                tuple(
+                    tuple((int(group), tuple(map(str, ids))) for group, ids in stream) for stream in streams
+                ),
+                tuple((str(name), int(group)) for name, group in columns),
+                True,
+            )
 
     def _governance(self, data: bytes) -> Mapping[str, Any]:
         found: dict[str, Any] | None = self._shared.get(data)
@@ -150,6 +167,7 @@ class Catalogue:
             *(file.size, file.modified_ns, file.etag, file.events, file.blocks, file.start, file.stop),
             *(file.epoch_ns, *file.ends, dict(file.kinds), columns, governance, file.packed_metadata),
             file.indexed,
+            None if file.sealed is None else json.dumps(file.sealed),
         )
 
     # ---- as Parquet ----
@@ -175,6 +193,7 @@ class Catalogue:
             pa.field("governance", pa.binary(), nullable=False),
             pa.field("metadata", pa.binary(), nullable=False),
             pa.field("indexed", pa.bool_(), nullable=False),
+            pa.field("encrypted", text),
             # For those who look into the catalogue with other tools; never read back.
             pa.field("purpose", text),
             pa.field("retain_until_ns", integer),
@@ -190,7 +209,7 @@ class Catalogue:
             *([row[i] for row in rows] for i in range(10)),
             [list(row[10]) for row in rows],
             [list(row[10].values()) for row in rows],
-            *([row[i] for row in rows] for i in range(11, 15)),
+            *([row[i] for row in rows] for i in range(11, 16)),
             [found.get("purpose") for found in governed],
             [found.get("retain_until_ns") for found in governed],
         ]
@@ -210,9 +229,11 @@ class Catalogue:
             raise InvalidArgumentError(
                 f"{self.path}: found a Parquet file that is no catalogue, allowed: a name of its own, for one"
             )
+        if version in _OLDER:  # it is written anew
+            return {}
         if version != _VERSION:
             raise UnsupportedVersionError(
-                f"{self.path}: version of the catalogue: found {version!r}, allowed: 1"
+                f"{self.path}: version of the catalogue: found {version!r}, allowed: up to {_VERSION.decode()}"
             )
         table = self._parquet.read_table(source)
         if not table.schema.equals(self._schema()):
@@ -220,7 +241,7 @@ class Catalogue:
         for field in table.schema:
             if not field.nullable and table.column(field.name).null_count:
                 raise CorruptDataError(f"{self.path}: {field.name}: found null, allowed: values")
-        named = {name: table.column(name) for name in table.column_names[:17]}
+        named = {name: table.column(name) for name in table.column_names[:18]}
         kinds = list(_kinds(named.pop("kinds").combine_chunks(), named.pop("kind_events").combine_chunks()))
         values = [column.to_pylist() for column in named.values()]
         rows = zip(*values[1:11], kinds, *values[11:], strict=True)
@@ -246,7 +267,11 @@ class Catalogue:
 
 
 def _fits(file: StreamFile) -> bool:
-    """Tell whether a row can hold a file: names may be no text, and epochs beyond int64. Such files are opened each time."""
+    """Tell whether a row can hold a file: names may be no text, and epochs beyond int64. Of what is encrypted it holds nothing
+    that only keys tell. Such files are opened each time.
+    """
+    if file.sealed is not None and (file.sealed.hides_pointer or not file.sealed.is_named):
+        return False
     try:
         file.path.encode()
     except UnicodeEncodeError:

@@ -18,7 +18,7 @@ from .ranges import far_crew
 from .reading import NEVER_SKIPPED, Wanted, batches_of
 from .splits import Split, plan_splits
 from .streams import dataset_stream
-from .unify import chosen_dtypes, gathered
+from .unify import gathered
 from .where import Limits, Where, choose
 
 DEFAULT_SPLIT_BYTES = 32 * 2**20
@@ -33,8 +33,8 @@ class Dataset(Described):
     Notes
     -----
     A Dataset does not change, but for its list of problems. It may be used from several threads and after a fork, and may
-    be pickled, which takes what is known of the files along and opens none. Memory is a few hundred bytes for each file,
-    and what reading one file takes; one file is open at a time, some more on other machines.
+    be pickled, which takes what is known of the files along and opens none, and keys as `open_dataset` says. Memory is a
+    few hundred bytes for each file, and what reading one file takes; one file is open at a time, some more on other machines.
     """
 
     # ---- choosing ----
@@ -131,7 +131,7 @@ class Dataset(Described):
         Parameters
         ----------
         columns : collection of str, optional
-            Columns to decode; all by default. One that a file lacks reads as zeros there.
+            Columns to decode; all by default. One that a file lacks reads as zeros there, one that is encrypted never.
         kinds, start, stop
             As in `filter`.
 
@@ -139,13 +139,15 @@ class Dataset(Described):
         ------
         InvalidArgumentError
             An argument is outside of what is allowed; or a column is in no file, and not a standard one.
+        MissingKeyError
+            A column is encrypted in a file, and no key opens it; whatever ``on_error`` says.
         CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError
             A file is damaged, or not what it was when the dataset was opened, and ``on_error`` is "raise"; or the events
             would take more than 8 GiB.
         OSError
             A file cannot be read, and ``on_error`` is "raise".
         """
-        wanted = Wanted(chosen_dtypes(columns, self._columns), columns is None)
+        wanted = self._wanted(columns)
         return gathered(self.batches(columns, kinds, start, stop), wanted.dtypes, DEFAULT_READ_BYTES)
 
     def batches(
@@ -172,7 +174,7 @@ class Dataset(Described):
         stop: Any = None,
     ) -> Iterator[tuple[StreamFile, EventBatch]]:
         """Yield each batch of `batches` with the file that it is from."""
-        wanted = Wanted(chosen_dtypes(columns, self._columns), columns is None)
+        wanted = self._wanted(columns)
         return self._located(wanted, self.reached(kinds, start, stop))
 
     def _located(
@@ -260,7 +262,7 @@ class Dataset(Described):
             As in `read`; or two columns have one name. Timestamps of a file without an anchor, and damage, end the stream
             with an error of the consumer's that names the file, unless ``on_error`` is "skip".
         """
-        wanted = Wanted(chosen_dtypes(columns, self._columns), columns is None)
+        wanted = self._wanted(columns)
         limits = self._limits.within(kinds, start, stop, self._wall)
         return dataset_stream(
             wanted.dtypes,
@@ -330,7 +332,7 @@ class Dataset(Described):
         columns, kinds, start, stop
             As in `batches`, and so are errors.
         """
-        wanted = Wanted(chosen_dtypes(columns, self._columns), columns is None)
+        wanted = self._wanted(columns)
         limits = self._limits.within(kinds, start, stop, self._wall)
         reached = self._reached([split.file], limits)
         blocks = range(split.first_block, split.stop_block)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from ..errors import InvalidArgumentError
+from .encrypted import hidden, missing
 from .files import FileProblem, StreamFile
 from .problems import Problems
-from .reading import FileAccess
-from .unify import unified
+from .reading import FileAccess, Wanted
+from .unify import chosen_dtypes, unified
 from .where import Limits
 
 
@@ -34,6 +35,10 @@ class Described:
         self._problems = Problems(problems)
         self._limits = Limits() if limits is None else limits
         self._columns = unified(self._files) if columns is None else dict(columns)
+        self._sealed = [file for file in self._files if file.sealed]
+        if access.keyring.skip and self._sealed:
+            lost = hidden(self._sealed, self._columns, access.keyring.ids)
+            self._columns = {name: dtype for name, dtype in self._columns.items() if name not in lost}
 
     # ---- what it is ----
 
@@ -63,6 +68,43 @@ class Described:
     def columns(self) -> dict[str, np.dtype]:
         """Dtype of each column, the smallest that holds all values of all files."""
         return dict(self._columns)
+
+    @property
+    def encrypted(self) -> dict[int, tuple[str, ...]]:
+        """Who can read which encrypted group, as `PublicKey.id`, in any of the files."""
+        found: dict[int, dict[str, None]] = {}
+        for file in self._sealed:
+            for group, ids in file.encrypted.items():
+                found.setdefault(group, {}).update(dict.fromkeys(ids))
+        return {group: tuple(ids) for group, ids in sorted(found.items())}
+
+    def _wanted(self, columns: Collection[str] | None) -> Wanted:
+        """Return the columns that were asked for, all by default.
+
+        Raises
+        ------
+        MissingKeyError
+            One is encrypted in a file, and no key opens it.
+        InvalidArgumentError
+            One is in no file, and not a standard one.
+        """
+        if self._sealed:
+            ids = self._access.keyring.ids
+            names = self._columns if columns is None else [n for n in columns if isinstance(n, str)]
+            if lost := hidden(self._sealed, names, ids):
+                raise missing(lost, ids, self._access.keyring.skip)
+        # Where some are left out for want of a key, the others are asked for by name.
+        every = columns is None and not self._access.keyring.skip
+        return Wanted(chosen_dtypes(columns, self._columns), every)
+
+    def _readable(self) -> list[str]:
+        """Return the columns but for those that no key opens."""
+        lost = hidden(self._sealed, self._columns, self._access.keyring.ids) if self._sealed else {}
+        return [name for name in self._columns if name not in lost]
+
+    def dtypes(self, columns: Collection[str] | None = None) -> dict[str, np.dtype]:
+        """Return the dtypes of columns, all by default, in that order; raise as `Dataset.read` would."""
+        return dict(self._wanted(columns).dtypes)
 
     @property
     def partitions(self) -> list[str]:

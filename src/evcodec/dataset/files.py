@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import messages
+from ..contents import FileContents
 from ..entries import Anchor
 from ..errors import CorruptDataError, EvcodecError
 from ..framing import RecordType
 from ..reader import Reader
+from ..select import shared_dtypes
+from .encrypted import Sealed
 from .paths import Listed
 
 EMPTY_METADATA = messages.pack({}, "metadata")
@@ -68,6 +71,8 @@ class StreamFile:
         Whether it is found at its end where its blocks stand; else all of it is read for that when it is opened.
     ends : (int, int)
         Bytes at the start and at the end of a remote file that say what it holds; 0 where nobody asked.
+    sealed : Sealed or None
+        What of it is encrypted, None where nothing is.
     """
 
     path: str
@@ -86,6 +91,7 @@ class StreamFile:
     packed_metadata: bytes = field(default=EMPTY_METADATA, repr=False)
     indexed: bool = True
     ends: tuple[int, int] = field(default=(0, 0), repr=False)
+    sealed: Sealed | None = field(default=None, repr=False)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -98,6 +104,11 @@ class StreamFile:
                 f"{self.path}: metadata: found {type(found).__name__}, allowed: a map with string keys"
             )
         return found
+
+    @property
+    def encrypted(self) -> dict[int, tuple[str, ...]]:
+        """Who can read which encrypted group, as `Reader.encrypted`."""
+        return {} if self.sealed is None else self.sealed.groups
 
     @property
     def purpose(self) -> str | None:
@@ -133,6 +144,8 @@ def describe(
     events, blocks, start, stop, kinds, columns = _facts(reader)
     governance = reader.governance
     epoch = epoch_of(reader)
+    assert isinstance(reader._contents, FileContents)
+    sealed = reader._contents.sealed()
     return StreamFile(
         path=listed.path,
         size=listed.size,
@@ -150,6 +163,7 @@ def describe(
         packed_metadata=messages.pack(reader.metadata, "metadata"),
         indexed=not reader._contents.was_walked,
         ends=ends(),
+        sealed=Sealed(*sealed) if sealed else None,
     )
 
 
@@ -169,9 +183,13 @@ def _facts(reader: Reader) -> _Facts:
     contents = reader._contents
     found = contents.summary()
     blocks = sum(place.type == RecordType.BLOCK for place in contents.places())
-    columns = dict(found.columns.keys())
-    if len(columns) < len(found.columns):  # one has several dtypes
-        columns = reader.columns
+    assert isinstance(contents, FileContents)  # else it has raised
+    known = (
+        contents.grouped_columns()
+    )  # those that no key opens too, so that what is known does not depend on keys
+    columns = dict(known.keys())
+    if len(columns) < len(known):  # one has several dtypes
+        columns = shared_dtypes(known)
     return _Facts(found.events, blocks, found.t_min, found.t_max, dict(sorted(found.kinds.items())), columns)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import InvalidArgumentError
 from ..parallel import check_threads
+from ..sealed import Keyring
 from .dataset import Dataset
 from .paths import is_url
 from .planning import Planner, Progress
@@ -27,6 +28,8 @@ def open_dataset(
     clock: str = "session",
     threads: int = 1,
     progress: Progress | None = None,
+    keys: Any = None,
+    without_key: str = "raise",
 ) -> Dataset:
     """Open many streams as one.
 
@@ -60,6 +63,12 @@ def open_dataset(
         at least.
     progress : callable, optional
         Called with the number of files that were opened, and of those that must be.
+    keys : PrivateKey, path, bytes of a PEM file, or several of them, optional
+        What opens encrypted column groups. Where the Dataset is pickled, as on its way to workers of Ray and torch, a path
+        goes as a path, which each worker reads; a PrivateKey or PEM goes along as it is, without a passphrase.
+    without_key : {"raise", "skip"}
+        What to do where no key opens a group: raise MissingKeyError when anything of it may be asked for; or leave columns
+        out of the dataset that are encrypted in any of its files. They are never read as zeros.
 
     Returns
     -------
@@ -74,8 +83,10 @@ def open_dataset(
         A file is not a stream, or its end is damaged, and ``on_error`` is "raise"; or the catalogue is damaged.
     OSError
         A file or a folder cannot be read, and ``on_error`` is "raise"; or the catalogue cannot be read or written.
+    MissingKeyError
+        What ``where``, ``clock="wall"`` or the columns of a file need is encrypted, and no key opens it.
     MissingExtraError
-        A URL needs fsspec, or a catalogue needs pyarrow.
+        A URL needs fsspec, a catalogue needs pyarrow, or keys need cryptography.
     """
     for name, value, allowed in (
         ("partitioning", partitioning, ("hive", None)),
@@ -86,16 +97,21 @@ def open_dataset(
             raise InvalidArgumentError(f"{name}: found {value!r}, allowed: {', '.join(map(repr, allowed))}")
     stores = Stores(storage_options)
     skip = on_error == "skip"
+    keyring = Keyring(keys, without_key)
     planner = Planner(
         stores,
         hive=partitioning == "hive",
         skip=skip,
         threads=check_threads(threads),
         progress=progress,
+        keyring=keyring,
     )
     plan = planner.plan(paths, where, None if catalogue is None else _location(catalogue))
     return Dataset(
-        plan.files, FileAccess(stores, on_error, threads), wall=clock == "wall", problems=plan.problems
+        plan.files,
+        FileAccess(stores, on_error, threads, keyring),
+        wall=clock == "wall",
+        problems=plan.problems,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import CorruptDataError, EvcodecError, MissingExtraError
+from ..errors import CorruptDataError, EvcodecError, MissingExtraError, MissingKeyError
 from ..reader import Reader
+from ..sealed import Keyring
 from .files import FileProblem, StreamFile, describe, naming
 from .paths import Listed, as_paths, each_once, is_url, list_local
 from .ranges import RangeInput, far_crew
@@ -43,15 +44,24 @@ class Planner:
         That open files.
     progress : callable, optional
         Called with the number of files that were opened, and of those that will be.
+    keyring : Keyring
     """
 
     def __init__(
-        self, stores: Stores, *, hive: bool, skip: bool, threads: int, progress: Progress | None
+        self,
+        stores: Stores,
+        *,
+        hive: bool,
+        skip: bool,
+        threads: int,
+        progress: Progress | None,
+        keyring: Keyring,
     ) -> None:
         self._stores = stores
         self._hive = hive
         self._skip = skip
         self._threads = threads
+        self._keyring = keyring
         self._progress = progress
         self._problems: list[FileProblem] = []
         self._shared: dict[Any, Any] = {}
@@ -81,7 +91,7 @@ class Planner:
         return Catalogue(path, self._stores)
 
     def _leave_out(self, path: str, error: Exception) -> None:
-        if not self._skip or isinstance(error, MissingExtraError):
+        if not self._skip or isinstance(error, (MissingExtraError, MissingKeyError)):
             raise error
         self._problems.append(FileProblem(path, None, str(error)))
 
@@ -131,7 +141,8 @@ class Planner:
 
     def _open(self, item: Listed) -> tuple[StreamFile, list[FileProblem]]:
         source = self._stores.source(item.path, item.size)
-        with naming(item.path), Reader(source, on_error="skip" if self._skip else "raise") as reader:
+        on_error = "skip" if self._skip else "raise"
+        with naming(item.path), Reader(source, on_error=on_error, keys=self._keyring) as reader:
             if reader.problems and not reader.blocks:
                 raise CorruptDataError(f"{reader.problems[0].message}; nothing of it is sound")
             file = describe(

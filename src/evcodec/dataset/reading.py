@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..batch import EventBatch
-from ..errors import EvcodecError, MissingExtraError, ReadLimitError
+from ..errors import EvcodecError, MissingExtraError, MissingKeyError, ReadLimitError
 from ..reader import Reader
+from ..sealed import Keyring
 from .files import FileProblem, StreamFile, check_epoch, check_unchanged, naming
 from .stores import Stores
 from .unify import conform
@@ -18,11 +19,11 @@ from .where import Limits
 # A file that is no larger is one request, where all of it is wanted.
 _WHOLE_BYTES = 2**20
 # What is wrong with the caller or with the installation, and so with every file.
-NEVER_SKIPPED = (MissingExtraError, ReadLimitError)
+NEVER_SKIPPED = (MissingExtraError, MissingKeyError, ReadLimitError)
 
 
 class Wanted(NamedTuple):
-    """Columns of a dataset that were asked for, with their dtypes; ``every`` when none was named."""
+    """Columns of a dataset that were asked for, with their dtypes; ``every`` when they are all that files have."""
 
     dtypes: Mapping[str, np.dtype]
     every: bool
@@ -38,6 +39,7 @@ class FileAccess(NamedTuple):
     stores: Stores
     on_error: str
     threads: int
+    keyring: Keyring
 
     def open(
         self,
@@ -62,7 +64,7 @@ class FileAccess(NamedTuple):
         whole = whole and (blocks is None or len(blocks) == file.blocks)
         with naming(file.path):
             source = self.stores.source(file.path, file.size, file.ends, whole)
-            reader = Reader(source, on_error=self.on_error, threads=self.threads)
+            reader = Reader(source, on_error=self.on_error, threads=self.threads, keys=self.keyring)
             try:
                 # Where damage was met, and went on behind, events are not as they were; what they may be used for is.
                 check_unchanged(file, reader, events=not reader.problem_count)

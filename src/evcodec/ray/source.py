@@ -61,7 +61,7 @@ class EvcDatasource(Datasource):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._dataset = dataset.filter(where=where, kinds=kinds, start=start, stop=stop)
-        self._columns = list(chosen_dtypes(columns, dataset.columns))
+        self._columns = list(dataset.dtypes(columns))
         self._labels = label_names(dataset.files, partitions, include_paths)
         if clash := set(self._labels) & set(self._columns):
             raise InvalidArgumentError(
@@ -207,7 +207,8 @@ def read_evc(
     concurrency, ray_remote_args
         As in ``ray.data.read_datasource``.
     **dataset_options
-        Those of `evcodec.open_dataset`: ``partitioning``, ``catalogue``, ``storage_options``, ``clock``.
+        Those of `evcodec.open_dataset`: ``partitioning``, ``catalogue``, ``storage_options``, ``clock``, ``keys``,
+        ``without_key``. Keys are sent to the workers as that says.
 
     Returns
     -------

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..dataset import Dataset, FileProblem, StreamFile
 from ..dataset.files import naming
+from ..dataset.reading import NEVER_SKIPPED
 from ..dataset.where import Limits
 from ..errors import CorruptDataError, EvcodecError
 from ..reader import BlockInfo, Reader
@@ -81,7 +82,7 @@ class Plan:
             try:
                 planned = self._planned(dataset, file, limits, problems)
             except (EvcodecError, OSError) as error:
-                if not skips:
+                if not skips or isinstance(error, NEVER_SKIPPED):
                     raise
                 problems.append(FileProblem(file.path, None, str(error)))
                 continue

@@ -12,7 +12,8 @@ from ..batch import EventBatch
 from ..block import Block
 from ..dataset import Dataset, FileProblem
 from ..dataset.files import naming
-from ..errors import CorruptDataError, EvcodecError, ReadLimitError
+from ..dataset.reading import NEVER_SKIPPED
+from ..errors import CorruptDataError, EvcodecError
 from ..reader import Reader
 from ..select import decode_matching, make_filter
 from .plan import FilePlan, Plan, Unit, check_rows
@@ -59,7 +60,7 @@ class Source:
             with naming(path):
                 reader = self._reader(unit.file)
         except (EvcodecError, OSError) as error:
-            if not self._skips:
+            if not self._skips or isinstance(error, NEVER_SKIPPED):
                 raise
             self._problems[FileProblem(path, None, str(error))] = None
             return [(unit.low, unit.high)]
@@ -67,7 +68,7 @@ class Source:
             with naming(path):
                 self._fill(reader, planned, unit, out)
                 return self._holes(reader, planned) if reader.problem_count else []
-        except ReadLimitError:
+        except NEVER_SKIPPED:
             raise
         except (EvcodecError, OSError) as error:
             if not self._skips:
@@ -114,7 +115,7 @@ class EventSource(Source):
         for block in range(unit.block, unit.stop_block):
             try:
                 self._fill(reader, planned, unit._replace(block=block, stop_block=block + 1), out)
-            except ReadLimitError:
+            except NEVER_SKIPPED:
                 raise
             except (EvcodecError, OSError) as error:
                 self._note(reader, planned.file.path, error)

@@ -11,9 +11,9 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..dataset import Dataset, FileProblem, open_dataset
-from ..dataset.unify import chosen_dtypes
 from ..errors import InvalidArgumentError
 from ..select import as_int
+from ..ticks import READS
 from .arguments import checked, place_among_ranks
 from .iteration import NUMBERS, Iteration, Task, torch_dtype
 from .lanes import Lane, batches, deal, is_dealt, joined, rest, share
@@ -82,10 +82,15 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
         cannot be read and windows that damage touches are left out and listed in `problems`; every other window still
         comes once. A batch of which everything was lost has no rows; `loader` leaves it out.
 
+    **dataset_options
+        For paths, those of `evcodec.open_dataset`: ``keys``, ``without_key``, ``catalogue``, ``storage_options``, …
+
     Raises
     ------
     InvalidArgumentError
         An argument is outside of what is allowed.
+    MissingKeyError
+        A column is encrypted in a file, and no key opens it; whatever ``on_error`` says.
     EvcodecError, OSError
         A file cannot be read, unless damage is skipped. It names the file.
 
@@ -124,6 +129,7 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
         uneven: str = "keep",
         numbers: bool = False,
         on_error: str = "raise",
+        **dataset_options: Any,
     ) -> None:
         super().__init__()
         self._length = checked("length", length, 1, 2**31 - 1)
@@ -141,13 +147,15 @@ class EventWindows(IterableDataset):  # type: ignore[misc]
         self._asks_torch = rank is None and world_size is None
         self._rank, self._world_size = place_among_ranks(rank, world_size)
         if not isinstance(dataset, Dataset):
-            dataset = open_dataset(dataset, on_error=on_error)
-        elif on_error != "raise":
+            dataset = open_dataset(dataset, on_error=on_error, **dataset_options)
+        elif on_error != "raise" or dataset_options:
             raise InvalidArgumentError(
-                "on_error: found a Dataset, which has its own, allowed: with paths; or open_dataset(..., on_error=...)"
+                f"{', '.join(dataset_options) or 'on_error'}: found with a Dataset, which has its own, allowed: with paths; or "
+                "open_dataset(..., on_error=...)"
             )
         self._dataset = dataset.filter(where=where, start=start, stop=stop, kinds=kinds)
-        found = chosen_dtypes(columns, dataset.columns) if tick_ns is None else tick_dtypes(columns)
+        read = dataset.dtypes(columns if tick_ns is None else READS)
+        found = read if tick_ns is None else tick_dtypes(columns)
         self._dtypes = {name: tensor_dtype(dtype) for name, dtype in found.items()}
         if not self._dtypes and columns is not None:
             raise InvalidArgumentError("columns: found none, allowed: at least one")
