@@ -2,72 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from collections import deque
+from typing import Any
 
+import numpy as np
+
+from ..batch import EventBatch
 from ..entries import GapReason
-from .model import Observed
-from .passed import Passed
-from .policy import Keys, Policy
+from ..schema import ColumnGroup
+from .confirming import Confirming
+from .decision import Desktop
+from .gate_state import GateState, Recording, state_of
+from .held import Fate, Key, Note, Queue, Run, drop_all, split
+from .keygate import LASTING, KeyGate
+from .model import (
+    DeviceFound,
+    DisplaysChanged,
+    ElementActed,
+    EventsLost,
+    FieldConfirmed,
+    FieldFocused,
+    InputEvents,
+    KeyboardGrabbed,
+    Observed,
+    PointerEntered,
+    Sense,
+    SenseLost,
+    SenseRegained,
+    WindowFocused,
+    wipe,
+)
+from .passed import Passed, PassedAct, PassedContext, PassedDevice, PassedEvents, PassedGap
+from .policy import Policy, Title
+from .telling import act_kind, act_value, application_value, display_value, element_value, window_value
+from .timeline import Change, CoarseGaps, GapLine, Timeline
+from .timing import Timing
 
+__all__ = ["Gate", "GateState", "Recording", "Timing"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """How long the gate waits, in ns.
-
-    Attributes
-    ----------
-    hold : int
-        How late news of a change may come: applications tell of a new field 1 to 80 ms after the key that moved the focus, window
-        managers of a new window within a few. Everything is held back so long, and a change reaches back so far.
-    settle : int
-        How long after an application's answer nothing adverse may be heard before the answer counts.
-    answer : int
-        An answer that took longer was given by an application that hung, and is asked for again.
-    deadline : int
-        Keys that are undecided so long are dropped.
-    """
-
-    hold: int = 100_000_000
-    settle: int = 60_000_000
-    answer: int = 200_000_000
-    deadline: int = 1_000_000_000
-
-
-class Recording(Enum):
-    """What the indicator shows."""
-
-    RECORDING = "recording"
-    NOT_LISTED = "not in this application"
-    PAUSED = "paused"
-    BLIND = "blind"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateState:
-    """What is recorded now, for the indicator and ``evcodec record --status``; nothing of it is content.
-
-    Attributes
-    ----------
-    recording : Recording
-    reason : GapReason or None
-        Why nothing is recorded.
-    application : str or None
-        Executable of the listed application that has the focus; None while nothing is recorded.
-    pointer : bool
-        Whether the pointer is recorded where it is now.
-    keys : Keys
-        How much of keys is recorded in the field that has the focus now.
-    is_secure : bool
-        Whether keys are held back because of the field: it is secure, or not known.
-    """
-
-    recording: Recording
-    reason: GapReason | None = None
-    application: str | None = None
-    pointer: bool = False
-    keys: Keys = Keys.NONE
-    is_secure: bool = False
+# How soon `wake_t` comes again when something could have been decided and was not.
+_AGAIN_NS = 8_000_000
+_MOST_NOTES = 1 << 14
 
 
 class Gate:
@@ -85,46 +60,241 @@ class Gate:
     Notes
     -----
     Closed by default: until it is told that a listed window has the focus, nothing passes. Use it from one thread, as
-    ``read all sources, observe() each; question(); release()`` at least every 20 ms while anything is held (`wake_t`).
-    All times are ns of CLOCK_MONOTONIC. Nothing raises for what it is given, and nothing is logged.
+    ``now_t = clock(); read all sources; observe() each; question(now_t); release(now_t)``, at least every 20 ms while
+    anything is held (`wake_t`). All times are ns of CLOCK_MONOTONIC. Nothing raises for what sources give, and nothing
+    is logged. Columns other than `model.INPUT_COLUMNS`, ``scancode`` and ``vk`` do not pass, nor do positions of keys and key
+    columns of pointer events; everything else of what passes is as it was, but for a policy's ``key_quantum_ns`` and classes.
     """
 
     def __init__(self, policy: Policy, t: int, *, title_key: bytes, timing: Timing | None = None) -> None:
-        raise NotImplementedError
+        self._policy = policy
+        self._title_key = title_key
+        self._timing = timing or Timing()
+        # All that the sources had at this time was observed.
+        self._now_t = t
+        self._desktop = Desktop(policy)
+        self._timeline = Timeline(t, self._desktop.judge())
+        self._queue = Queue()
+        self._notes = 0
+        self._confirming = Confirming(self._timing)
+        self._unconfirmed = CoarseGaps(GapReason.UNCONFIRMED, t)
+        self._key_gate = KeyGate(
+            self._timeline, self._confirming, self._unconfirmed, self._timing, policy.key_quantum_ns
+        )
+        self._field_t = t
+        self._title_t = t
+        self._gap_lines = (
+            GapLine(t, lambda verdict: verdict.reason),
+            GapLine(t, lambda verdict: verdict.pointer_reason),
+            GapLine(t, lambda verdict: verdict.keys_reason if verdict.keys_reason in LASTING else None),
+        )
+        for line in self._gap_lines:
+            line.change(self._timeline.last, [])
+        self._untold_changes: deque[Change] = deque()
+        self._lost_devices: dict[int, int] = {}
+        self._ready: list[Passed] = []
+        # What was told last of each type of context, since the last gap.
+        self._told: dict[str, dict[str, Any]] = {}
+        self._told_displays: tuple[object, ...] = ()
+        self._is_finished = False
+
+    # ---- what is told to it ----
 
     def observe(self, observed: Observed) -> None:
         """Take what a source has read; the arrays of a batch belong to the gate from now on, which wipes what it drops.
 
         `HotkeyPressed` changes nothing: who owns the loop calls `pause` or `resume`, and tells the indicator.
         """
-        raise NotImplementedError
+        if isinstance(observed, InputEvents):
+            self._observe_events(observed.batch)
+            return
+        desktop = self._desktop
+        since_t: int | None = None
+        match observed:
+            case WindowFocused(window=window):
+                if window is not None and window == desktop.window:
+                    # Told anew though nothing differs: it was another in between.
+                    desktop.window = None
+                    self._judge(observed.t)
+                elif window is not None:
+                    desktop.is_title_known = False
+                    self._title_t = observed.t
+                desktop.window = window
+            case PointerEntered(application=application):
+                desktop.pointer_over = application
+            case KeyboardGrabbed(is_grabbed=is_grabbed):
+                desktop.is_grabbed = is_grabbed
+            case FieldFocused(field=field):
+                before, desktop.field = desktop.field, field
+                self._field_t = observed.t
+                if field is None or before is None or field.origin != before.origin:
+                    desktop.is_title_known = False
+                    self._title_t = max(self._title_t, observed.t)
+            case FieldConfirmed():
+                self._observe_answer(observed)
+            case DisplaysChanged(displays=displays):
+                desktop.displays = displays
+                self._hold_note(Note(observed.t))
+                return
+            case SenseLost():
+                since_t = observed.since_t
+                self._lose(observed)
+            case SenseRegained(sense=sense, device_id=device_id):
+                if device_id is None:
+                    desktop.lost.discard(sense)
+                else:
+                    self._regain_device(device_id, observed.t)
+            case ElementActed() | EventsLost():
+                if isinstance(observed, EventsLost):
+                    self._key_gate.lose_track()
+                self._hold_note(Note(observed.t, observed))
+                return
+            case DeviceFound(id=id_, name=name, properties=properties):
+                unit = properties.get("time_unit_ns")
+                self._key_gate.os_units[id_] = unit if isinstance(unit, int) and unit > 0 else 0
+                self._ready.append(PassedDevice(id=id_, name=name, properties=properties))
+                return
+            case _:
+                return
+        self._judge(observed.t, since_t)
+
+    def _observe_events(self, batch: EventBatch) -> None:
+        if self._is_finished or not len(batch):
+            wipe(batch)
+            return
+        last = self._timeline.last
+        if last.verdict.reason is not None and int(batch.t.min()) >= last.t:
+            # Closed, and no news can open what was before it: not held for a moment.
+            if int(batch.kind.max()) > 3:
+                self._key_gate.lose_track()
+            wipe(batch)
+            return
+        held = split(batch, self._policy.key_quantum_ns)
+        if self._queue.events + len(batch) > self._timing.most_events:
+            self._overflow(held)
+            return
+        for item in held:
+            if isinstance(item, Key):
+                self._key_gate.add(item)
+        if held:
+            self._queue.add(held)
+
+    def _overflow(self, held: list[Run | Key | Note]) -> None:
+        """Drop events that do not fit; keys among them are not counted."""
+        if any(isinstance(item, Key) for item in held):
+            self._key_gate.lose_track()
+        for run in held:
+            if isinstance(run, Run):
+                gap = PassedGap(reason=GapReason.QUEUE_FULL, t0=run.t, t1=run.end_t + 1, lost=len(run))
+                self._ready.append(gap)
+        drop_all(held)
+
+    def _observe_answer(self, news: FieldConfirmed) -> None:
+        desktop = self._desktop
+        field_id = None if desktop.field is None else desktop.field.id
+        if self._confirming.answered(news, field_id, self._field_t):
+            if news.asked_t >= self._title_t + self._timing.hold:
+                desktop.is_title_known = True
+        elif not news.is_focused and news.field_id == field_id and news.asked_t >= self._field_t:
+            desktop.field = None
+            self._field_t = news.t
+
+    def _lose(self, news: SenseLost) -> None:
+        desktop = self._desktop
+        if news.sense is Sense.INPUT:
+            self._key_gate.lose_track()
+        if news.device_id is not None:
+            self._lost_devices.setdefault(news.device_id, news.since_t)
+            return
+        desktop.lost.add(news.sense)
+        # What was known is old news when the sense is regained.
+        if news.sense is Sense.WINDOWS:
+            desktop.window = desktop.pointer_over = None
+        elif news.sense is Sense.FIELDS:
+            desktop.field = None
+
+    def _regain_device(self, device_id: int, t: int) -> None:
+        since_t = self._lost_devices.pop(device_id, None)
+        if since_t is not None:
+            self._ready.append(
+                PassedGap(reason=GapReason.BLIND, t0=min(since_t, t), t1=t, device_id=device_id)
+            )
 
     def pause(self, t: int) -> None:
         """Pass nothing from ``t`` on, nor keys that are still held; the same as ``block(GapReason.PAUSED, t)``."""
-        raise NotImplementedError
+        self.block(GapReason.PAUSED, t)
 
     def resume(self, t: int) -> None:
         """End a pause; nothing before ``t`` passes."""
-        raise NotImplementedError
+        self.unblock(GapReason.PAUSED, t)
 
     def block(self, reason: GapReason, t: int, since_t: int | None = None) -> None:
         """Pass nothing from ``t`` on for a reason of the recorder's own: PAUSED, INDICATOR_LOST, BLIND, ...
 
         ``since_t``, at most ``t``, is when the reason may have begun: nothing from then on passes that has not passed.
         """
-        raise NotImplementedError
+        self._desktop.blocks.add(reason)
+        self._judge(t, since_t)
 
     def unblock(self, reason: GapReason, t: int) -> None:
         """End what `block` began, as of ``t``."""
-        raise NotImplementedError
+        self._desktop.blocks.discard(reason)
+        self._judge(t)
 
     def suspended(self, t0: int, t1: int) -> None:
         """Say that the machine slept, or a clock jumped, between ``t0`` and ``t1``: nothing of it passes, nor keys held."""
-        raise NotImplementedError
+        self._key_gate.lose_track()
+        self.block(GapReason.SUSPENDED, t0)
+        self.unblock(GapReason.SUSPENDED, t1)
+
+    def _judge(self, t: int, since_t: int | None = None) -> None:
+        """Take note that something has changed; the news may be late by what the sources and the loop are late."""
+        verdict = self._desktop.judge()
+        if verdict == self._timeline.last.verdict and since_t is None:
+            return
+        begun_t = min(t, self._now_t, t if since_t is None else since_t)
+        change = self._timeline.add(t, begun_t - self._timing.hold, verdict)
+        self._untold_changes.append(change)
+        self._hold_note(Note(change.t), is_needed=True)
+
+    def _hold_note(self, note: Note, *, is_needed: bool = False) -> None:
+        if self._is_finished or (self._notes >= _MOST_NOTES and not is_needed):
+            return
+        self._notes += 1
+        self._queue.add([note])
+
+    # ---- what it asks ----
 
     def question(self, now_t: int) -> str | None:
         """Return the id of the field to ask about now (`FieldSource.confirm`), or None. It counts as asked at ``now_t``."""
-        raise NotImplementedError
+        verdict = self._timeline.last.verdict
+        if verdict.confirm is None or not self._confirming.may_ask(verdict.confirm, now_t):
+            return None
+        if not self._key_gate.wants_answer(now_t) and not self._wants_title(now_t):
+            return None
+        self._confirming.asked(verdict.confirm, now_t)
+        return verdict.confirm
+
+    def _wants_title(self, now_t: int) -> bool:
+        rule = self._timeline.last.verdict.rule
+        is_due = not self._desktop.is_title_known and now_t >= self._title_t + self._timing.hold
+        return is_due and rule is not None and bool(rule.origins) and rule.title is not Title.DROP
+
+    def wake_t(self) -> int | None:
+        """Return when `release` or `question` may have something new though no source has; None: only when a source has."""
+        head, key_t = self._queue.head, self._key_gate.first_t
+        times = [] if head is None else [head.end_t]
+        if key_t is not None:
+            times.append(key_t)
+        if not times:
+            return self._now_t if self._ready else None
+        return max(min(times) + self._timing.hold, self._now_t + _AGAIN_NS)
+
+    def state(self, now_t: int) -> GateState:
+        """Return what is recorded now."""
+        return state_of(self._timeline.last.verdict)
+
+    # ---- what comes out ----
 
     def release(self, now_t: int) -> list[Passed]:
         """Return what may be recorded, in order of time, and wipe what may not.
@@ -132,19 +302,146 @@ class Gate:
         Parameters
         ----------
         now_t : int
-            A time from *before* the sources were last read: all that they had then was observed. Taken anew for each round; when
-            rounds are late, changes that are heard of then reach back to the round before, so that no stall opens anything.
+            A time from *before* the sources were last read: all that they had then was observed. Taken anew for each round;
+            when rounds are late, changes that are heard of then reach back to the round before, so that no stall opens anything.
+
+        Returns
+        -------
+        list of Passed
+            In order of time; a gap comes when it is over, one that lasts each minute.
         """
-        raise NotImplementedError
-
-    def wake_t(self) -> int | None:
-        """Return when `release` or `question` may have something new though no source has; None: only when a source has."""
-        raise NotImplementedError
-
-    def state(self, now_t: int) -> GateState:
-        """Return what is recorded now."""
-        raise NotImplementedError
+        now_t = self._now_t = max(now_t, self._now_t)
+        self._key_gate.decide(now_t)
+        due_t = now_t - self._timing.hold
+        passed: list[Passed] = []
+        head = self._queue.head
+        while head is not None and (head.end_t <= due_t or head.t > now_t + self._timing.ahead):
+            if isinstance(head, Key):
+                if head.fate is Fate.OPEN:
+                    break
+                if head.fate is Fate.PASSED:
+                    passed.append(PassedEvents(batch=head.batch(), has_keys=True))
+            elif isinstance(head, Run):
+                self._pass_run(head, passed, now_t)
+            else:
+                self._pass_note(head, passed)
+            self._queue.pop()
+            head = self._queue.head
+        return self._with_gaps(passed, due_t if head is None else min(due_t, head.t))
 
     def finish(self, t: int) -> list[Passed]:
         """Return the last of what may be recorded, with the gaps that are open, as of ``t``; what is undecided is wiped."""
-        raise NotImplementedError
+        self._key_gate.decide(max(t, self._now_t))
+        self._key_gate.finish()
+        self._is_finished = True
+        passed = self.release(t)
+        drop_all(self._queue)
+        gaps: list[PassedGap] = []
+        for change in self._untold_changes:
+            for line in self._gap_lines:
+                line.change(change, gaps)
+        self._untold_changes.clear()
+        for line in self._gap_lines:
+            line.finish(t, gaps)
+        self._unconfirmed.finish(gaps)
+        for device_id in list(self._lost_devices):
+            self._regain_device(device_id, t)
+        ready, self._ready, self._queue = self._ready, [], Queue()
+        return [*passed, *ready, *sorted(gaps, key=lambda gap: gap.t1)]
+
+    def _pass_run(self, run: Run, passed: list[Passed], now_t: int) -> None:
+        timeline = self._timeline
+        last = timeline.last
+        if run.t > now_t + self._timing.ahead:
+            run.wipe()
+            passed.append(PassedGap(reason=GapReason.SUSPENDED, t0=now_t, t1=now_t))
+        elif last.t <= run.t:
+            if last.verdict.pointer:
+                passed.append(PassedEvents(batch=run.batch()))
+            else:
+                run.wipe()
+        else:
+            t = run.columns["t"]
+            edges = np.searchsorted(t, timeline.edges(run.t, run.end_t)).tolist()
+            start = 0
+            for stop in [*dict.fromkeys(edge for edge in edges if edge), len(run)]:
+                part = run.cut(start, stop)
+                start = stop
+                possible = list(timeline.possible(part.t))
+                if possible and all(verdict.pointer for verdict in possible):
+                    passed.append(PassedEvents(batch=part.batch()))
+                else:
+                    part.wipe()
+
+    def _pass_note(self, note: Note, passed: list[Passed]) -> None:
+        """Tell what is in force from a note on, or an act, where all of what may be the truth allows it."""
+        self._notes -= 1
+        possible = list(self._timeline.possible(note.t))
+        is_open = bool(possible) and all(verdict.reason is None for verdict in possible)
+        news = note.news
+        if isinstance(news, EventsLost):
+            if possible and any(verdict.reason is None for verdict in possible):
+                is_counted = is_open and all(verdict.keys_reason is None for verdict in possible)
+                passed.append(
+                    PassedGap(
+                        reason=GapReason.KERNEL_DROP,
+                        t0=min(news.since_t, news.t),
+                        t1=news.t,
+                        device_id=news.device_id,
+                        lost=news.lost if is_counted else None,
+                    )
+                )
+            return
+        if not is_open:
+            self._told.clear()
+            return
+        if ColumnGroup.CONTEXT not in self._policy.groups:
+            return
+        verdict = possible[0]
+        if isinstance(news, ElementActed):
+            is_own = news.pid is not None and all(
+                one.pid == news.pid and one.rule is verdict.rule for one in possible
+            )
+            is_secure = any(one.keys_reason is GapReason.SECURE_FIELD for one in possible)
+            value = act_value(news, verdict) if is_own and not is_secure else None
+            if value is not None:
+                passed.append(PassedAct(t=note.t, kind=act_kind(news), value=value))
+            return
+        if self._desktop.displays and self._desktop.displays != self._told_displays:
+            self._told_displays = self._desktop.displays
+            value = display_value(self._desktop.displays)
+            passed.append(PassedContext(t=note.t, context_type="display", value=value))
+        self._tell("application", application_value(verdict), note.t, passed)
+        self._tell("window", window_value(verdict, self._title_key), note.t, passed)
+        self._tell("element", element_value(verdict), note.t, passed)
+
+    def _tell(self, context_type: str, value: dict[str, Any], t: int, passed: list[Passed]) -> None:
+        if self._told.get(context_type, {}) != value:
+            self._told[context_type] = value
+            passed.append(PassedContext(t=t, context_type=context_type, value=value))
+
+    def _with_gaps(self, passed: list[Passed], until_t: int) -> list[Passed]:
+        gaps: list[PassedGap] = []
+        while self._untold_changes and self._untold_changes[0].t <= until_t:
+            change = self._untold_changes.popleft()
+            for line in self._gap_lines:
+                line.change(change, gaps)
+        for line in self._gap_lines:
+            line.reach(until_t, gaps)
+        self._unconfirmed.take(until_t, gaps)
+        self._timeline.forget(until_t)
+        if gaps:
+            # Stable, so that what is of one time stays as it was; a gap before what begins at its end.
+            passed = sorted([*gaps, *passed], key=_time_of)
+        if self._ready:
+            passed = [*self._ready, *passed]
+            self._ready = []
+        return passed
+
+
+def _time_of(passed: Passed) -> int:
+    if isinstance(passed, PassedEvents):
+        return int(passed.batch.t[0])
+    if isinstance(passed, PassedGap):
+        return passed.t1
+    return 0 if isinstance(passed, PassedDevice) else passed.t

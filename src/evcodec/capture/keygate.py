@@ -1,0 +1,155 @@
+"""Keys that are held until it is known where they went: each passes, in full or as a class, or is wiped. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ..entries import GapReason
+from ..schema import EventKind
+from .confirming import Confirming
+from .decision import Verdict
+from .held import Key
+from .policy import Keys
+from .timeline import CoarseGaps, Timeline
+from .timing import Timing
+
+# Told as long as they last, whether somebody types or not: that there is such a gap says nothing of keys.
+LASTING = frozenset((GapReason.SECURE_FIELD, GapReason.BLIND, GapReason.NOT_LISTED))
+
+
+class KeyGate:
+    """Decides keys in the order in which they were struck.
+
+    Parameters
+    ----------
+    timeline : Timeline
+    confirming : Confirming
+    dropped : CoarseGaps
+        What is told of keys that nothing else tells of.
+    timing : Timing
+    quantum_ns : int
+        Multiple that times are rounded up to; 0: none.
+    """
+
+    def __init__(
+        self, timeline: Timeline, confirming: Confirming, dropped: CoarseGaps, timing: Timing, quantum_ns: int
+    ) -> None:
+        self._timeline = timeline
+        self._confirming = confirming
+        self._dropped = dropped
+        self._timing = timing
+        self._quantum_ns = quantum_ns
+        # None stands for keys that were wiped on arrival: after it, nothing is known of what is held down.
+        self._keys: deque[Key | None] = deque()
+        # What passed of keys that are down, by device and code.
+        self._down: dict[tuple[int, int], Keys] = {}
+        self.os_units: dict[int, int] = {}
+
+    @property
+    def first_t(self) -> int | None:
+        """When the earliest undecided key was struck."""
+        return next((key.true_t for key in self._keys if key is not None), None)
+
+    def add(self, key: Key) -> None:
+        """Hold a key."""
+        self._keys.append(key)
+
+    def lose_track(self) -> None:
+        """Note that keys may have gone down or up unseen: those that are up later tell of no key that was wiped."""
+        if not self._keys:
+            self._down.clear()
+        elif self._keys[-1] is not None:
+            self._keys.append(None)
+
+    def wants_answer(self, now_t: int) -> bool:
+        """Tell whether a key waits for its field to be confirmed by a question that has not been answered."""
+        latest = now_t - self._timing.hold
+        asked = next((key for key in reversed(self._keys) if key is not None and key.true_t <= latest), None)
+        return asked is not None and self._confirming.first_after(asked.true_t + self._timing.hold) is None
+
+    def decide(self, now_t: int) -> None:
+        """Decide what can be decided at ``now_t``."""
+        while self._keys:
+            key = self._keys[0]
+            if key is None:
+                self._down.clear()
+            else:
+                keys = self._allowed(key.true_t, now_t)
+                if keys is None:
+                    return
+                self._settle(key, keys)
+            self._keys.popleft()
+
+    def finish(self) -> None:
+        """Wipe what is undecided."""
+        for key in self._keys:
+            if key is not None:
+                key.drop()
+        self._keys.clear()
+        self._down.clear()
+
+    def _allowed(self, t: int, now_t: int) -> Keys | None:
+        """Return how much of a key struck at ``t`` passes; None: that is not known yet."""
+        changes = self._timeline.since(t, now_t)
+        is_future = t > now_t + self._timing.ahead
+        if (
+            is_future
+            or not changes
+            or any(verdict.keys is Keys.NONE for verdict in self._timeline.possible(t))
+        ):
+            return Keys.NONE
+        first = changes[0].verdict
+        if first.confirm is None:
+            possible = list(self._timeline.possible(t))
+            if any(verdict.confirm is not None or not _is_same(first, verdict) for verdict in possible):
+                return Keys.NONE
+            return _least(possible) if now_t >= t + self._timing.hold else None
+        answer = self._confirming.first_after(t + self._timing.hold)
+        until = now_t if answer is None else answer.until_t
+        known = [change.verdict for change in changes if change.t <= until or change is changes[0]]
+        # Between plain fields of one application it does not matter which of them had it.
+        if any(
+            verdict.keys is Keys.NONE or verdict.confirm is None or not _is_same(first, verdict)
+            for verdict in known
+        ):
+            return Keys.NONE
+        if answer is not None and now_t >= until:
+            return _least(known)
+        return Keys.NONE if now_t - t > self._timing.deadline else None
+
+    def _settle(self, key: Key, keys: Keys) -> None:
+        """Pass a key or wipe it; what follows the going down of a key passes no more than that did."""
+        which = (key.device, key.code)
+        if key.kind == EventKind.KEY_DOWN:
+            self._down.pop(which, None)
+            if keys is not Keys.NONE:
+                self._down[which] = keys
+        else:
+            went_down = self._down.get(which, Keys.NONE)
+            if key.kind == EventKind.KEY_UP:
+                self._down.pop(which, None)
+            if went_down is Keys.NONE:
+                key.drop()
+                return
+            keys = min(keys, went_down, key=lambda one: one.rank)
+        if keys is Keys.NONE:
+            self._tell(key.true_t)
+            key.drop()
+        else:
+            key.keep(keys, self.os_units.get(key.device), self._quantum_ns)
+
+    def _tell(self, t: int) -> None:
+        possible = list(self._timeline.possible(t))
+        if any(verdict.reason is not None or verdict.keys_reason in LASTING for verdict in possible):
+            return  # such a gap is told anyway
+        if all(verdict.keys_reason is None and verdict.keys is Keys.NONE for verdict in possible):
+            return  # the policy has no keys here
+        self._dropped.add(t)
+
+
+def _is_same(one: Verdict, other: Verdict) -> bool:
+    return one.rule is other.rule and one.pid == other.pid
+
+
+def _least(verdicts: list[Verdict]) -> Keys:
+    return min((verdict.keys for verdict in verdicts), key=lambda keys: keys.rank)
