@@ -199,6 +199,8 @@ def test_the_status_is_told_to_its_user(runtime):
 
     assert read_statuses() == []
     told = StatusSocket(":7.0", lambda: {"state": "recording", "events": 3})
+    assert read_statuses() == []
+    told.listen()
     stop = threading.Event()
     thread = threading.Thread(target=answering, args=(told, stop))
     thread.start()
@@ -234,6 +236,7 @@ def test_a_killed_recorder_is_none(runtime):
 import sys, time
 from evcodec.capture.status import StatusSocket
 told = StatusSocket(":7", dict)
+told.listen()
 print("up", flush=True)
 time.sleep(600)
 """
@@ -253,6 +256,7 @@ def test_another_user_is_told_nothing(runtime):
     from evcodec.capture.status import StatusSocket
 
     told = StatusSocket(":7", lambda: {"state": "recording"})
+    told.listen()
     # Wide open, so that what is left is the question who asks.
     path = runtime / "evcodec" / "7.sock"
     path.chmod(0o777)

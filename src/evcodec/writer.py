@@ -269,6 +269,11 @@ class Writer(EntryMethods, EventRecorder):
             return self._sealer.has_room(count)
         return self._sealer.wait_for_room(count)
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the target takes nothing now; it is tried again, and events wait or are counted meanwhile."""
+        return self._sealer.is_failing
+
     # ---- what the recorder calls ----
 
     def _first_event(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ..batch import EventBatch
 
@@ -255,6 +255,7 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
 class FieldSource(Source, Protocol):
     """A source of focused fields that can be asked."""
 

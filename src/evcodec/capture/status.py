@@ -79,7 +79,7 @@ class StatusSocket:
     InvalidArgumentError
         Another recorder of this user runs on the display.
     OSError
-        The socket cannot be made.
+        The runtime folder cannot be written to.
 
     Notes
     -----
@@ -103,12 +103,18 @@ class StatusSocket:
                     f"display {display}: found another recorder of yours on it, allowed: one a display; "
                     "`evcodec record --status` says what it records"
                 ) from None
-            self._socket = self._listen()
         except BaseException:
             self._claim.close()
             raise
 
-    def _listen(self) -> socket.socket:
+    def listen(self) -> None:
+        """Begin to answer. Until then nobody hears of the recorder, and no other can begin.
+
+        Raises
+        ------
+        OSError
+            The socket cannot be made.
+        """
         self._path.unlink(missing_ok=True)  # of one that was killed: the lock says that none is alive
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -119,7 +125,7 @@ class StatusSocket:
         except BaseException:
             listening.close()
             raise
-        return listening
+        self._socket = listening
 
     def fileno(self) -> int:
         """Return the file descriptor that is readable when somebody asks."""
@@ -146,6 +152,7 @@ class StatusSocket:
             self._socket.close()
             self._socket = None
             self._path.unlink(missing_ok=True)
+        if not self._claim.closed:
             unlock(self._claim)
             self._claim.close()
 
