@@ -47,6 +47,10 @@ class CaptureError(EvcodecError, RuntimeError):
     """The recorder cannot observe, or cannot be seen: no display, no permission, no indicator; its text says what to do."""
 
 
+class NotSeenError(EvcodecError, RuntimeError):
+    """The consent window or the indicator cannot be shown to the person: nothing is recorded."""
+
+
 class CpuLevelError(EvcodecError, ImportError):
     """``EVCODEC_CPU`` asks for a level that is not there: evcodec is not imported."""
 

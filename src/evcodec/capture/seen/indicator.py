@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ...errors import CaptureError
+from ...errors import NotSeenError
 from . import process
 from .notice import Notice
 from .reports import (
@@ -49,7 +49,7 @@ class Indicator:
 
     Raises
     ------
-    CaptureError
+    NotSeenError
         There is no Tk or no display, or the window did not come into sight within 20 s.
     """
 
@@ -59,6 +59,7 @@ class Indicator:
         self._process, self._channel = process.start("indicator_window")
         self._visible = False
         self._lost = False
+        self._failure = ""
         now_t = time.monotonic_ns()
         self._last_read_t = self._answered_t = now_t
         self._asked_t: int | None = None
@@ -105,7 +106,7 @@ class Indicator:
             if report is not None:
                 reports.append(report)
         if self._channel.is_closed:
-            return [*reports, self._lose(now_t, f"it has ended{self._exit_words()}")]
+            return [*reports, self._lose(now_t, f"it has ended{self._failure or self._exit_words()}")]
         self._channel.flush()
         if self._asked_t is not None:
             if now_t - self._last_read_t > DEADLINE_NS // 2:
@@ -132,14 +133,14 @@ class Indicator:
         while not self._visible and (now_t := time.monotonic_ns()) < deadline_t:
             self._channel.wait((deadline_t - now_t) / 1e9)
             for message in self._channel.receive():
-                if message["kind"] in ("failed", "hidden"):
-                    why = str(message.get("why"))
+                if message["kind"] == "waiting":
+                    why = f"{message.get('why')}, for 20 s"
                 self._report(message, time.monotonic_ns())
-            if self._channel.is_closed and not self._visible:
-                why = why if "sight" not in why else f"it has ended{self._exit_words()}"
+            if self._channel.is_closed:
+                why = f"it has ended{self._failure or self._exit_words()}"
                 break
         if not self._visible or self._channel.is_closed:
-            raise CaptureError(f"the indicator cannot be shown: {why}: nothing is recorded")
+            raise NotSeenError(f"the indicator cannot be shown: {why}: nothing is recorded")
 
     def _report(self, message: dict[str, object], now_t: int) -> Report | None:
         """Return the report of a message, if it is one."""
@@ -155,6 +156,8 @@ class Indicator:
             case {"kind": "hidden", "since_t": int(since_t), "why": str(why)}:
                 self._visible = False
                 return IndicatorHidden(t=now_t, since_t=min(since_t, now_t), why=why)
+            case {"kind": "failed", "why": str(why)}:
+                self._failure = f": {why}"
             case {"kind": "no tray", "why": str(why)}:
                 return TrayMissing(t=now_t, why=why)
         return None

@@ -1,0 +1,46 @@
+"""The life of a window's process: Tk's loop, until the recorder is gone, the window is done, or something fails."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from typing import Any
+
+from . import process
+from .channel import Channel
+from .toolkit import listen
+
+
+def run(
+    begin: Callable[[tk.Tk, Channel, Callable[[], None], dict[str, Any]], Callable[[dict[str, Any]], None]],
+) -> int:
+    """Begin a window with the first message, give it the others, and return the status of the process.
+
+    ``begin`` gets Tk's root, the channel, what ends the loop, and the first message; it returns what takes the others.
+    An error ends the process, and is told: a window that goes on after one may show what is not so.
+    """
+    channel = process.inherited()
+    failures: list[BaseException] = []
+    takers: list[Callable[[dict[str, Any]], None]] = []
+    try:
+        root = tk.Tk(className="Evcodec")
+        root.withdraw()
+
+        def fail(_kind: object, error: BaseException, _where: object) -> None:
+            failures.append(error)
+            root.quit()
+
+        def handle(message: dict[str, Any]) -> None:
+            if takers:
+                takers[0](message)
+            else:
+                takers.append(begin(root, channel, root.quit, message))
+
+        root.report_callback_exception = fail
+        listen(root, channel, handle, root.quit)
+        root.mainloop()
+    except Exception as error:  # of a handler of the channel, which Tk does not report but raises
+        failures.append(error)
+    if failures:
+        channel.send("failed", why=f"{type(failures[0]).__name__}: {failures[0]}")
+    return bool(failures)
