@@ -47,7 +47,7 @@ class CaptureError(EvcodecError, RuntimeError):
     """The recorder cannot observe, or cannot be seen: no display, no permission, no indicator; its text says what to do."""
 
 
-class NotSeenError(EvcodecError, RuntimeError):
+class NotSeenError(CaptureError):
     """The consent window or the indicator cannot be shown to the person: nothing is recorded."""
 
 
