@@ -143,3 +143,15 @@ def benchmarks(monkeypatch):
         pytest.skip("needs the source tree")
     monkeypatch.syspath_prepend(str(ROOT))
     return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+@pytest.fixture(scope="module")
+def desktop():
+    """Virtual desktop for the tests of a module; they are skipped where one cannot be had."""
+    from desktop import Desktop, missing
+
+    reason = missing("openbox", "at-spi")
+    if reason:
+        pytest.skip(reason)
+    with Desktop() as running:
+        yield running
