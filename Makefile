@@ -1,7 +1,8 @@
 # make demo | test | soak | fuzz | test-cpu-levels | lint | types | bench | bench-quick | reliability |
 #      pipelines-bench | instructions | instructions-update | machines | tsan | sanitize | clean | help
 #
-# Everything is installed into a virtual environment of its own; nothing outside of it changes.
+# Everything is installed into a virtual environment of its own; nothing outside of it changes, but for the programs of a desktop
+# that `make test` installs by apt-get where it may (tests/desktop_packages.sh).
 #   make test VENV=/elsewhere/venv PYTHON=python3.13 ARGS="-k reader"
 #   make demo INPUT=recording
 
@@ -25,16 +26,16 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 .PHONY: help demo test soak fuzz test-cpu-levels lint types bench bench-quick reliability pipelines-bench instructions instructions-update machines tsan sanitize clean
 
 help:
-	@sed -n '1,8s/^# *//p' Makefile
+	@sed -n '1,9s/^# *//p' Makefile
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/evcodec demo $(if $(INPUT),"$(INPUT)")
 
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/.desktop
 	$(VENV)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 # The tests that make tries (kills, cuts, flips, full disks, ...) in their long form; `--seed` in ARGS repeats a run.
-soak: $(VENV)/.test
+soak: $(VENV)/.test $(VENV)/.desktop
 	$(VENV)/bin/python -m pytest $(PARALLEL) --soak $(or $(ARGS),$(wildcard tests/test_fault_*.py))
 
 # Fuzzing, each target for FUZZ_SECONDS or for FUZZ_RUNS, or one by TARGET=; those over the kernels need Clang (fuzz/README.md).
@@ -119,6 +120,11 @@ $(VENV)/.dev: $(VENV)/.built
 # Everything that evcodec hands events to is large (Ray, Torch, Polars, ...): only the tests need all of it.
 $(VENV)/.test: $(VENV)/.built
 	$(PIP) install 'evcodec[pipelines-test]'
+	@touch $@
+
+# Programs of the system for a virtual desktop; where they cannot be installed, the tests that need them are skipped.
+$(VENV)/.desktop: tests/desktop_packages.sh | $(VENV)/pyvenv.cfg
+	tests/desktop_packages.sh
 	@touch $@
 
 $(VENV)/.fuzz: $(VENV)/.built

@@ -163,7 +163,10 @@ class App(Program):
 
         super().wait_until_there()
         self.activate()
-        wait_for(lambda: self.state.get("focus"), f"{self._name} to take keys")
+        wait_for(lambda: self.state.get("focus") and self._is_laid_out(), f"{self._name} to take keys")
+
+    def _is_laid_out(self) -> bool:
+        return all(width > 9 and height > 9 for _, _, width, height in self.state["boxes"].values())
 
     def box(self, name: str) -> tuple[int, int, int, int]:
         """Return where an element is on the screen: x, y, width, height."""

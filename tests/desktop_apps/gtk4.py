@@ -51,7 +51,7 @@ def show(*_):
     found = [
         key for key, element in elements.items() if focus and (focus is element or focus.is_ancestor(element))
     ]
-    tell(boxes, values, found[0] if found else None, bool(elements["menu"].get_active()))
+    tell(boxes, values, found[0] if found else None, elements["menu"].get_popover().get_mapped())
     return True
 
 

@@ -8,7 +8,7 @@ acts = []
 
 
 def tell(boxes, values, focus, is_open=False):
-    """Print the state, if it is another one. ``values`` of a password is its length only; ``is_open``: whether the menu is shown."""
+    """Print the state, if it is another one. ``values`` of a password is its length; ``is_open``: the menu is shown."""
     global _last
     line = json.dumps({"boxes": boxes, "values": values, "focus": focus, "acts": acts, "open": is_open})
     if line != _last:
