@@ -141,11 +141,17 @@ class FieldFocused(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldConfirmed(Observation):
-    """Answer to `FieldSource.confirm`: at ``t`` the application said that ``field_id`` has the focus (True), or not."""
+    """Answer to `FieldSource.confirm`: at ``t`` the application said that ``field_id`` has the focus (True), or not.
+
+    ``heard_t`` is None where that proves that the application had handled all keys that were struck well before. It is a time
+    where it does not: a browser answers for a page that may be far behind. Then only what was struck up to ``heard_t`` is
+    known to have gone into the field: the text cursor moved there at that time.
+    """
 
     asked_t: int
     field_id: str
     is_focused: bool
+    heard_t: int | None = None
 
 
 class ElementAct(Enum):
