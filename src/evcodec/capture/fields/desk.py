@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import jeepney
 
 from ..model import Observation
 from . import atspi
+from .acts import Acts
 from .atspi import Element
 from .bus import Body, Bus, BusLost, Signal
+from .deeds import Deeds
 from .finding import Finder
 from .focus import Focus
 from .looking import Looker
@@ -20,9 +23,20 @@ EVENTS = (
     "focus:",
     "window:activate",
     "window:deactivate",
+    "object:state-changed:selected",
+    "object:state-changed:checked",
+    "object:state-changed:expanded",
+    "object:selection-changed",
+    "object:property-change:accessible-value",
 )
+OBJECT = "interface='org.a11y.atspi.Event.Object',member="
 MATCHES = (
-    "interface='org.a11y.atspi.Event.Object',member='StateChanged',arg0='focused'",
+    OBJECT + "'StateChanged',arg0='focused'",
+    OBJECT + "'StateChanged',arg0='selected'",
+    OBJECT + "'StateChanged',arg0='checked'",
+    OBJECT + "'StateChanged',arg0='expanded'",
+    OBJECT + "'SelectionChanged'",
+    OBJECT + "'PropertyChange',arg0='accessible-value'",
     "interface='org.a11y.atspi.Event.Focus'",
     "interface='org.a11y.atspi.Event.Window'",
     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.a11y.atspi.Registry'",
@@ -33,20 +47,26 @@ SEARCH_NS = 100_000_000  # after a window came to the front, or a flood, until t
 class Desk:
     """Listens on the accessibility bus at ``address``; ``tell`` takes what was observed."""
 
-    def __init__(self, address: str, tell: Callable[[Observation], None], prefix: str) -> None:
+    def __init__(self, address: str, tell: Callable[[Observation], None], deeds: Deeds, prefix: str) -> None:
         self._bus = Bus(address, self._on_signal)
         self._looker = Looker(self._bus)
         self.focus = Focus(self._looker, tell, prefix)
+        self.acts = Acts(self._looker, self.focus, deeds, tell)
         self._finder: Finder | None = None
         self._search_t: int | None = None
         self._search_in: Element | None = None
         self._why: str | None = None
         self._registrations = len(EVENTS)
-        self._heard = {
+        self._heard: dict[tuple[str, str, str], Callable[[Element, int, int], None]] = {
             ("Object", "statechanged", "focused"): self._on_focused,
             ("Focus", "focus", ""): self._on_focus,
             ("Window", "activate", ""): self._on_activate,
             ("Window", "deactivate", ""): self._on_deactivate,
+            ("Object", "statechanged", "selected"): partial(self.acts.heard, "selected"),
+            ("Object", "statechanged", "checked"): partial(self.acts.heard, "checked"),
+            ("Object", "statechanged", "expanded"): partial(self.acts.heard, "expanded"),
+            ("Object", "selectionchanged", ""): partial(self.acts.heard, "selection"),
+            ("Object", "propertychange", "accessible-value"): partial(self.acts.heard, "value"),
         }
         for rule in MATCHES:
             self._bus.call(jeepney.message_bus, "AddMatch", "s", (f"type='signal',{rule}",))
@@ -76,7 +96,7 @@ class Desk:
 
     def next_t(self) -> int | None:
         """Return when `pump` wants to be called."""
-        times = (self._bus.next_deadline_t(), self.focus.next_t(), self._search_t)
+        times = (self._bus.next_deadline_t(), self.focus.next_t(), self.acts.next_t(), self._search_t)
         return min((t for t in times if t is not None), default=None)
 
     def pump(self, now_t: int) -> None:
@@ -89,6 +109,7 @@ class Desk:
             self.focus.unfocused(None, now_t)
             self._search_later(None, now_t)
         self.focus.settle(now_t)
+        self.acts.settle(now_t)
         if self._search_t is not None and self._search_t <= now_t:
             self._search_t = None
             if self.focus.element is None:

@@ -9,7 +9,7 @@ from ..model import Field, FieldConfirmed, FieldFocused, Observation, Secrecy
 from . import atspi
 from .atspi import Element
 from .looking import Look, Looker
-from .secrecy import secrecy_of
+from .secrecy import has_focus, secrecy_of
 
 AGAIN_NS = 30_000_000  # until an element that has just got the focus is asked once more whether it has
 MOST_AGAIN = 5
@@ -38,6 +38,7 @@ class Focus:
         self._tries = 0
         self._round = 0  # answers to looks of earlier rounds are none
         self._secure: dict[str, None] = {}
+        self.on_known: Callable[[Look, int], None] | None = None
         self.element: Element | None = None
         self.field: Field | None = None
 
@@ -84,7 +85,7 @@ class Focus:
             is_current = element == self.element
             if is_current and self.field is not None:
                 self._compare(self.field, atspi.role_name(roles[0]), now_t)
-            is_focused = is_current and bool(states & atspi.FOCUSED)
+            is_focused = is_current and has_focus(atspi.role_name(roles[0]), states)
             self._tell(FieldConfirmed(t=now_t, asked_t=asked_t, field_id=field_id, is_focused=is_focused))
 
         self._looker.ask(element, atspi.ACCESSIBLE, "GetState", on_states)
@@ -114,9 +115,10 @@ class Focus:
             field = self._field_of(look)
             if look.is_complete or field.secrecy is Secrecy.SECURE:
                 self._publish(field, now_t)
+            if look.is_complete and self.on_known is not None:
+                self.on_known(look, now_t)
             # GTK 3 says that an element has the focus before it has it.
-            has_focus = look.states is not None and look.states & atspi.FOCUSED
-            if look.is_complete and not has_focus and self._tries < MOST_AGAIN:
+            if look.is_complete and not has_focus(look.role, look.states) and self._tries < MOST_AGAIN:
                 self._tries += 1
                 self._again_t = now_t + AGAIN_NS * self._tries
 

@@ -46,6 +46,16 @@ SECRET_WORDS = re.compile(
 )
 
 
+# Of these GTK 3 says that they have the focus, and gives them the state "selected" instead.
+SELECTABLE = frozenset({"menu", "menu item", "check menu item", "radio menu item", "page tab"})
+
+
+def has_focus(role: str | None, states: int | None) -> bool:
+    """Tell whether these states are those of an element that has the focus."""
+    wanted = atspi.FOCUSED | (atspi.SELECTED if role in SELECTABLE else 0)
+    return states is not None and bool(states & wanted)
+
+
 def secrecy_of(
     role: str,
     states: int | None,
@@ -79,7 +89,7 @@ def secrecy_of(
     """
     if was_secure or role == "password text" or input_type == "password":
         return Secrecy.SECURE
-    if states is None or states & atspi.DEFUNCT or not states & atspi.FOCUSED:
+    if states is None or states & atspi.DEFUNCT or not has_focus(role, states):
         return Secrecy.UNKNOWN
     is_editable = bool(states & atspi.EDITABLE)
     if (is_editable or role in ENTRIES) and label is not None and SECRET_WORDS.search(label):

@@ -7,8 +7,9 @@ import os
 import select
 from typing import Any
 
-from ..model import Observed, Sense, SenseLost, SenseRegained
+from ..model import InputEvents, Observed, Sense, SenseLost, SenseRegained
 from .bus import BusLost
+from .deeds import Deeds
 from .desk import Desk
 from .switch import Switch
 
@@ -43,6 +44,7 @@ class AccessibilityFields:
         self._observed: list[Observed] = []
         self._switch: Switch | None = None
         self._desk: Desk | None = None
+        self._deeds = Deeds()
         self._was_enabled: bool | None = None
         self._connections = 0
         self._is_lost = False
@@ -84,6 +86,14 @@ class AccessibilityFields:
             self._desk.focus.confirm(field_id, now_t)
             self._watch()
 
+    def note_input(self, events: InputEvents) -> None:
+        """Take in what an input source has read, before anything of it is wiped.
+
+        Menus do not tell whether an item was chosen or the menu given up, so that the person's last deed is needed: kept are
+        the times of Return, Space, Escape and of the last release of a button, its place, and when any key went down.
+        """
+        self._deeds.note(events)
+
     def close(self) -> None:
         """Give the desktop's accessibility switch back as it was, and let go of the bus; a second call does nothing."""
         if self._poll.closed:
@@ -117,7 +127,7 @@ class AccessibilityFields:
 
     def _on_address(self, address: str) -> None:
         self._connections += 1
-        self._desk = Desk(address, self._observed_one, str(self._connections))
+        self._desk = Desk(address, self._observed_one, self._deeds, str(self._connections))
 
     def _observed_one(self, observation: Any) -> None:
         self._observed.append(observation)
