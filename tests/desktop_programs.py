@@ -268,4 +268,4 @@ class Page(App):
         self._server.server_close()
 
 
-APPS = {"gtk3": App, "gtk4": App, "qt5": App, "tk": TkApp}
+APPS = {"gtk3": App, "choices": App, "gtk4": App, "qt5": App, "tk": TkApp}

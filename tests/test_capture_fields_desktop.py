@@ -1,0 +1,177 @@
+"""Fields, menus and choices of real applications on a virtual desktop, as the source of fields tells them."""
+
+from __future__ import annotations
+
+import pytest
+
+from desktop import missing
+from evcodec.capture.model import ElementAct, FieldConfirmed, FieldFocused, Secrecy
+from field_ear import Ear
+
+pytestmark = pytest.mark.skipif(
+    bool(missing("openbox", "at-spi")), reason=str(missing("openbox", "at-spi"))
+)
+
+
+def needs(*names):
+    return pytest.mark.skipif(bool(missing(*names)), reason=str(missing(*names)))
+
+
+@pytest.fixture(scope="module")
+def ear(desktop):
+    with Ear(desktop) as ear:
+        yield ear
+
+
+@pytest.fixture(scope="module")
+def programs(desktop, ear):
+    """Return what starts an application once, and brings it to the front each time."""
+    running = {}
+
+    def program(name):
+        if name not in running:
+            running[name] = desktop.page() if name == "page" else desktop.app(name)
+        running[name].activate()
+        ear.forget()
+        return running[name]
+
+    return program
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("gtk3", marks=needs("gtk3")),
+        pytest.param("gtk4", marks=needs("gtk4")),
+        pytest.param("qt5", marks=needs("qt5")),
+        pytest.param("page", marks=needs("chromium")),
+    ]
+)
+def app(request, programs):
+    program = programs(request.param)
+    program.name = request.param
+    return program
+
+
+def test_a_field_is_unknown_until_its_application_has_told(app, ear):
+    app.focus("second")
+    ear.forget()
+    app.focus("password")
+    field = ear.known("password text", Secrecy.SECURE)
+    told = [o.field for o in ear.all(FieldFocused) if o.field is not None and o.field.id == field.id]
+    assert [told[0].role, told[0].secrecy] == ["unknown", Secrecy.UNKNOWN]
+    assert all(f.secrecy is Secrecy.SECURE for f in told[1:])
+    app.focus("entry")
+    role = "entry" if app.name == "page" else "text"
+    # GTK 4 does not tell whether an entry shows what is typed.
+    field = ear.known(role, Secrecy.UNKNOWN if app.name == "gtk4" else Secrecy.PLAIN)
+    assert field.origin == (app.origin if app.name == "page" else None)
+    if app.name != "page":
+        assert field.pid == app.pid
+    if app.name == "gtk4":
+        assert field.bounds is None  # it does not tell where on the screen
+    else:
+        x, y = app.middle("entry")
+        assert 0 <= x - field.bounds.x < field.bounds.width
+        assert 0 <= y - field.bounds.y < field.bounds.height
+
+
+def test_confirm_says_whether_the_field_still_has_the_focus(app, ear):
+    app.focus("second")
+    app.focus("entry")
+    first = ear.known("entry" if app.name == "page" else "text", Secrecy.UNKNOWN if app.name == "gtk4" else Secrecy.PLAIN)
+    assert ear.confirm(first.id).is_focused
+    app.focus("password")
+    ear.known("password text", Secrecy.SECURE)
+    assert not ear.confirm(first.id).is_focused
+    ear.source.confirm("7:1.5/org/nobody", 1)
+    ear.settle(100)
+    assert 1 not in {c.asked_t for c in ear.all(FieldConfirmed)}
+
+
+@pytest.mark.parametrize("name", [pytest.param("gtk3", marks=needs("gtk3")), pytest.param("qt5", marks=needs("qt5"))])
+def test_an_item_of_a_menu_is_selected_by_a_click_on_it_or_return_and_by_nothing_else(name, programs, ear):
+    app = programs(name)
+    app.focus("entry")
+    ear.forget()
+
+    def opened():
+        ear.click(*app.middle("menu"))
+        return ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.MENU_OPEN], "the menu")[0]
+
+    def selected():
+        return [a.name for a in ear.acts() if a.act is ElementAct.ITEM_SELECT]
+
+    def closed():
+        ear.until(lambda: not app.state["open"], "the end of the menu")
+        ear.settle(500)
+
+    assert opened().name in ("File", None)
+    ear.key("Down")
+    ear.acted(ElementAct.ITEM_HOVER, "Open")
+    ear.key("Down")
+    place = ear.acted(ElementAct.ITEM_HOVER, "Save").bounds
+    ear.key("Return")
+    assert ear.acted(ElementAct.ITEM_SELECT, "Save").role == "menu item"
+    closed()
+    assert selected() == ["Save"]
+    ear.forget()
+    opened()
+    ear.key("Down")
+    ear.acted(ElementAct.ITEM_HOVER, "Open")
+    ear.key("Escape")
+    closed()
+    ear.key("Escape")
+    assert selected() == []
+    ear.forget()
+    opened()
+    ear.desktop.move(place.x + 5, place.y + 5)
+    ear.acted(ElementAct.ITEM_HOVER, "Save")
+    ear.click(place.x + 5, place.y + place.height // 2)
+    ear.acted(ElementAct.ITEM_SELECT, "Save")
+    closed()
+    ear.forget()
+    opened()
+    ear.key("Down")
+    ear.acted(ElementAct.ITEM_HOVER, "Open")
+    ear.click(1200, 650)
+    closed()
+    assert selected() == []
+    assert app.state["acts"] == ["Save", "Save"]
+
+
+@pytest.mark.parametrize("name", [pytest.param("gtk3", marks=needs("gtk3")), pytest.param("qt5", marks=needs("qt5")), pytest.param("page", marks=needs("chromium"))])
+def test_the_choice_of_a_dropdown_is_committed(name, programs, ear):
+    app = programs(name)
+    app.focus("second")
+    ear.key("Tab")
+    ear.until(lambda: app.state["focus"] == "combo", "the focus on the dropdown")
+    before = app.value("combo")
+    ear.settle(300)
+    ear.forget()
+    ear.key("space")
+    ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.MENU_OPEN], "the dropdown to open")
+    ear.key("Down")
+    ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.ITEM_HOVER and a.name != before], "a hover")
+    ear.key("Return")
+    ear.until(lambda: app.value("combo") != before, "another choice")
+    value = app.value("combo")
+    act = ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.VALUE_COMMIT], "a commit")[0]
+    assert (act.role, act.value) == ("combo box", value)
+
+
+@needs("gtk3")
+def test_boxes_scales_tabs_and_rows_tell_what_is_chosen(desktop, ear, programs):
+    app = programs("choices")
+    app.focus("check")
+    assert ear.acted(ElementAct.VALUE_COMMIT, "agree", "on").role == "check box"
+    ear.key("space")
+    ear.acted(ElementAct.VALUE_COMMIT, "agree", "off")
+    ear.click(*app.middle("two"))
+    assert ear.acted(ElementAct.VALUE_COMMIT, "two", "on").role == "radio button"
+    assert "one" not in {a.name for a in ear.acts()}
+    ear.key("Tab", "Right", "Right")
+    assert ear.acted(ElementAct.VALUE_COMMIT, None, "2").role == "slider"
+    ear.key("Tab", "Right")
+    assert ear.acted(ElementAct.ITEM_SELECT, "second tab").role == "page tab"
+    ear.key("Tab", "Down")
+    assert ear.acted(ElementAct.ITEM_SELECT, "second row").role == "list item"
