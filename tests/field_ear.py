@@ -95,7 +95,9 @@ class Ear:
         """Wait for such an act."""
 
         def found() -> ElementActed | None:
-            return next((a for a in self.acts() if a.act is act and a.name == name and a.value == value), None)
+            return next(
+                (a for a in self.acts() if a.act is act and a.name == name and a.value == value), None
+            )
 
         return self.until(found, f"{act.value} of {name} {value}")
 

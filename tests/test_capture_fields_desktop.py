@@ -8,9 +8,7 @@ from desktop import missing
 from evcodec.capture.model import ElementAct, FieldConfirmed, FieldFocused, Secrecy
 from field_ear import Ear
 
-pytestmark = pytest.mark.skipif(
-    bool(missing("openbox", "at-spi")), reason=str(missing("openbox", "at-spi"))
-)
+pytestmark = pytest.mark.skipif(bool(missing("openbox", "at-spi")), reason=str(missing("openbox", "at-spi")))
 
 
 def needs(*names):
@@ -78,7 +76,9 @@ def test_a_field_is_unknown_until_its_application_has_told(app, ear):
 def test_confirm_says_whether_the_field_still_has_the_focus(app, ear):
     app.focus("second")
     app.focus("entry")
-    first = ear.known("entry" if app.name == "page" else "text", Secrecy.UNKNOWN if app.name == "gtk4" else Secrecy.PLAIN)
+    first = ear.known(
+        "entry" if app.name == "page" else "text", Secrecy.UNKNOWN if app.name == "gtk4" else Secrecy.PLAIN
+    )
     assert ear.confirm(first.id).is_focused
     app.focus("password")
     ear.known("password text", Secrecy.SECURE)
@@ -88,7 +88,9 @@ def test_confirm_says_whether_the_field_still_has_the_focus(app, ear):
     assert 1 not in {c.asked_t for c in ear.all(FieldConfirmed)}
 
 
-@pytest.mark.parametrize("name", [pytest.param("gtk3", marks=needs("gtk3")), pytest.param("qt5", marks=needs("qt5"))])
+@pytest.mark.parametrize(
+    "name", [pytest.param("gtk3", marks=needs("gtk3")), pytest.param("qt5", marks=needs("qt5"))]
+)
 def test_an_item_of_a_menu_is_selected_by_a_click_on_it_or_return_and_by_nothing_else(name, programs, ear):
     app = programs(name)
     app.focus("entry")
@@ -124,7 +126,8 @@ def test_an_item_of_a_menu_is_selected_by_a_click_on_it_or_return_and_by_nothing
     assert selected() == []
     ear.forget()
     opened()
-    ear.desktop.move(place.x + 5, place.y + 5)
+    for dx in (3, 6, 9, 12):  # Qt passes over the first movement
+        ear.desktop.move(place.x + dx, place.y + place.height // 2)
     ear.acted(ElementAct.ITEM_HOVER, "Save")
     ear.click(place.x + 5, place.y + place.height // 2)
     ear.acted(ElementAct.ITEM_SELECT, "Save")
@@ -139,7 +142,14 @@ def test_an_item_of_a_menu_is_selected_by_a_click_on_it_or_return_and_by_nothing
     assert app.state["acts"] == ["Save", "Save"]
 
 
-@pytest.mark.parametrize("name", [pytest.param("gtk3", marks=needs("gtk3")), pytest.param("qt5", marks=needs("qt5")), pytest.param("page", marks=needs("chromium"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("gtk3", marks=needs("gtk3")),
+        pytest.param("qt5", marks=needs("qt5")),
+        pytest.param("page", marks=needs("chromium")),
+    ],
+)
 def test_the_choice_of_a_dropdown_is_committed(name, programs, ear):
     app = programs(name)
     app.focus("second")
@@ -151,7 +161,9 @@ def test_the_choice_of_a_dropdown_is_committed(name, programs, ear):
     ear.key("space")
     ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.MENU_OPEN], "the dropdown to open")
     ear.key("Down")
-    ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.ITEM_HOVER and a.name != before], "a hover")
+    ear.until(
+        lambda: [a for a in ear.acts() if a.act is ElementAct.ITEM_HOVER and a.name != before], "a hover"
+    )
     ear.key("Return")
     ear.until(lambda: app.value("combo") != before, "another choice")
     value = app.value("combo")

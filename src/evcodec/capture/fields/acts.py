@@ -27,6 +27,7 @@ ROWS = frozenset({"list item", "tree item", "table row", "table cell", "icon", "
 LISTS = frozenset({"list box", "list", "tree", "tree table", "table", "icon"})
 SWITCHES = frozenset({"check box", "radio button", "toggle button", "switch"})
 SCALES = frozenset({"slider", "spin button", "dial"})
+INSIDE = frozenset({"list", "list box", "menu bar", "popup menu"})  # of a menu or dropdown that is open
 OPENERS = frozenset({"combo box", "menu", "menu item", "push button", "push button menu", "toggle button"})
 
 JUDGED_NS = 60_000_000  # after a menu went away: what else is told of it has come by then
@@ -57,7 +58,7 @@ class Acts:
         self._deeds = deeds
         self._tell = tell
         self._item: tuple[Look, int] | None = None  # hovered, since
-        self._is_open = False
+        self._is_open = self._is_dropdown = False
         self._ends_t: int | None = None
         self._waiting: list[tuple[int, Callable[[int], None]]] = []
         self._still: dict[Element, int] = {}
@@ -113,9 +114,14 @@ class Acts:
     # ---- menus
 
     def _on_focus(self, look: Look, now_t: int) -> None:
-        if look.role in ITEMS or (self._is_open and look.role == "list item"):
+        was_dropdown, self._is_dropdown = self._is_dropdown, look.role == "combo box"
+        is_choice = look.role in ("list", "list item") and was_dropdown and self._deeds.opened(now_t)
+        if look.role == "list" and is_choice and not self._is_open:  # of Qt, which tells nothing else
+            self._is_open = True
+            self._act(ElementAct.MENU_OPEN, look, now_t)
+        elif look.role in ITEMS or (look.role == "list item" and (self._is_open or is_choice)):
             self._hover(look, now_t)
-        elif self._item is not None:
+        elif self._is_open and look.role not in INSIDE:
             self._ends_t = now_t + JUDGED_NS
 
     def _selected(self, look: Look, on: int, t: int) -> None:
@@ -141,11 +147,33 @@ class Acts:
             self._is_open = True
             self._item = (look, t)
             return
-        if not self._is_open:
-            self._is_open = True
-            self._act(ElementAct.MENU_OPEN, look, t, of_item=True)
         self._item = (look, t)
-        self._act(ElementAct.ITEM_HOVER, look, t)
+        if self._is_open:
+            self._act(ElementAct.ITEM_HOVER, look, t)
+        else:
+            self._is_open = True
+            self._look_above(look, t)
+
+    def _look_above(self, item: Look, t: int) -> None:
+        """Tell of a menu whose first item is hovered; of Qt that may be an item of the menu bar, whose menu opens."""
+
+        def on_menu(menu: Look, now_t: int) -> None:
+            if not menu.is_complete:
+                return
+            if menu.role == "menu bar":
+                self._act(ElementAct.MENU_OPEN, item, t)
+                if self._item is not None and self._item[0] is item:
+                    self._item = None
+            else:
+                self._act(ElementAct.MENU_OPEN, menu, t)
+                self._act(ElementAct.ITEM_HOVER, item, t)
+
+        def on_parent(answer: object, now_t: int) -> None:
+            parent = atspi.element(atspi.variant(answer))
+            if parent is not None:
+                self._looker.look(parent, on_menu, with_document=False)
+
+        self._looker.get(item.element, atspi.ACCESSIBLE, "Parent", on_parent)
 
     def _expanded(self, look: Look, on: int, t: int) -> None:
         if look.role not in OPENERS:
@@ -243,7 +271,6 @@ class Acts:
         *,
         value: str | None = None,
         is_named: bool = True,
-        of_item: bool = False,
     ) -> None:
         role = look.role or "unknown"
         self._tell(
@@ -251,10 +278,10 @@ class Acts:
                 t=t,
                 act=act,
                 element_id=self._focus.id_of(look.element),
-                role="menu" if of_item else role,
+                role=role,
                 pid=look.pid,
-                name=look.label if is_named and not of_item else None,
+                name=look.label if is_named else None,
                 value=value,
-                bounds=None if of_item else look.bounds,
+                bounds=look.bounds,
             )
         )

@@ -59,6 +59,11 @@ class Deeds:
         dx, dy = deed.x - bounds.x, deed.y - bounds.y
         return 0 <= dx < bounds.width and 0 <= dy < bounds.height
 
+    def opened(self, t: int) -> bool:
+        """Tell whether the last of all that was done before ``t`` was a deed that opens what has the focus."""
+        deed = self._last
+        return deed is not None and deed.key != ESCAPE and deed.t == self._any_t and t - deed.t < RECENT_NS
+
     def is_recent(self, t: int) -> bool:
         """Tell whether something was done shortly before ``t``, or nothing is known of what is done."""
         return self._any_t is None or t - self._any_t < RECENT_NS
