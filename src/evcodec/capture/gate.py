@@ -266,7 +266,11 @@ class Gate:
     # ---- what it asks ----
 
     def question(self, now_t: int) -> str | None:
-        """Return the id of the field to ask about now (`FieldSource.confirm`), or None. It counts as asked at ``now_t``."""
+        """Return the id of the field to ask about now (`FieldSource.confirm`), or None. It counts as asked at ``now_t``.
+
+        ``now_t`` is as in `release`; it is of the same round.
+        """
+        self._now_t = max(now_t, self._now_t)
         verdict = self._timeline.last.verdict
         if verdict.confirm is None or not self._confirming.may_ask(verdict.confirm, now_t):
             return None
@@ -411,14 +415,18 @@ class Gate:
             self._told_displays = self._desktop.displays
             value = display_value(self._desktop.displays)
             passed.append(PassedContext(t=note.t, context_type="display", value=value))
-        self._tell("application", application_value(verdict), note.t, passed)
-        self._tell("window", window_value(verdict, self._title_key), note.t, passed)
-        self._tell("element", element_value(verdict), note.t, passed)
-
-    def _tell(self, context_type: str, value: dict[str, Any], t: int, passed: list[Passed]) -> None:
-        if self._told.get(context_type, {}) != value:
+        for context_type, value in (
+            ("application", application_value(verdict)),
+            ("window", window_value(verdict, self._title_key)),
+            ("element", element_value(verdict)),
+        ):
+            if self._told.get(context_type, {}) == value:
+                continue
+            # What lies inside of something new is told anew.
+            while context_type in self._told:
+                self._told.popitem()
             self._told[context_type] = value
-            passed.append(PassedContext(t=t, context_type=context_type, value=value))
+            passed.append(PassedContext(t=note.t, context_type=context_type, value=value))
 
     def _with_gaps(self, passed: list[Passed], until_t: int) -> list[Passed]:
         gaps: list[PassedGap] = []

@@ -45,6 +45,11 @@ class GateState:
     keys: Keys = Keys.NONE
     keys_reason: GapReason | None = None
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether keys are held back because of where the focus is: in a secure field, or in one that is not known."""
+        return self.keys_reason is not None
+
 
 _SHOWN = {
     None: Recording.RECORDING,

@@ -92,13 +92,17 @@ class Key:
         if quantum_ns:
             self.columns["t"][0] = self.t
             if "os_time" in self.columns:
-                unit = os_unit_ns if os_unit_ns and not quantum_ns % os_unit_ns else 0
-                step = quantum_ns // unit if unit else 0
-                raw = int(self.columns["os_time"][0])
-                coarse = -(-raw // step) * step if step else 0
-                # An OS time of an unknown unit could only be told exactly, so it is not told.
-                fits = coarse <= np.iinfo(self.columns["os_time"].dtype).max
-                self.columns["os_time"][0] = coarse if fits else 0
+                self.columns["os_time"][0] = self._coarse_os_time(os_unit_ns)
+
+    def _coarse_os_time(self, unit_ns: int | None) -> int:
+        """Return the OS time of the coarse ``t``; 0 where the two clocks are not one, so that they could be compared."""
+        os_time = self.columns["os_time"]
+        if not unit_ns:
+            return 0
+        ahead = int(os_time[0]) - self.true_t // unit_ns
+        coarse = self.t // unit_ns + ahead
+        # Clocks of 32 bits wrap.
+        return coarse if not ahead % (1 << 32) and 0 <= coarse <= np.iinfo(os_time.dtype).max else 0
 
     def batch(self) -> EventBatch:
         """Return the event."""

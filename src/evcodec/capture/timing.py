@@ -15,7 +15,8 @@ class Timing:
         How late news of a change may come: applications tell of a new field 1 to 80 ms after the key that moved the focus, window
         managers of a new window within a few. Everything is held back so long, and a change reaches back so far.
     settle : int
-        How long after an application's answer nothing adverse may be heard before the answer counts.
+        How long after an application's answer nothing adverse may be heard before the answer counts: one that hung may answer
+        before it takes what was typed meanwhile.
     answer : int
         An answer that took longer was given by an application that hung, and is asked for again.
     between : int
@@ -29,7 +30,7 @@ class Timing:
     """
 
     hold: int = 100_000_000
-    settle: int = 60_000_000
+    settle: int = 80_000_000
     answer: int = 200_000_000
     between: int = 30_000_000
     deadline: int = 1_000_000_000
