@@ -103,14 +103,20 @@ class Struck:
 
     t: int
     application: Application | None
-    is_seen: bool  # nobody has paused, nothing is blind, and the keyboard is in nobody's hands
+    is_seen: bool  # nobody has paused, windows and input are seen, and the keyboard is in nobody's hands
+    are_fields_seen: bool
     element: Field | None = None
     is_taken: bool = False
 
     @property
     def is_harmless(self) -> bool:
         """Whether it may be recorded in full."""
-        return self.is_seen and self.is_taken and is_harmless(self.application, self.element)
+        return (
+            self.is_seen
+            and self.are_fields_seen
+            and self.is_taken
+            and is_harmless(self.application, self.element)
+        )
 
     @property
     def may_have_class(self) -> bool:
@@ -168,7 +174,8 @@ class World:
 
     def _strike(self) -> None:
         code = 1 + len(self.keys)
-        self.keys[code] = Struck(self.now, self.front, not (self.is_grabbed or self.is_paused or self.lost))
+        is_seen = not (self.is_grabbed or self.is_paused or self.lost & {Sense.WINDOWS, Sense.INPUT})
+        self.keys[code] = Struck(self.now, self.front, is_seen, Sense.FIELDS not in self.lost)
         self._rows += [key(self.now, code), key(self.now + 1, code, EventKind.KEY_UP)]
         if self.front is not None and not self.is_grabbed:
             self._send(self.apps[self.front.pid], "key", code)
@@ -206,7 +213,7 @@ class World:
     def point(self, which: int, _b: int) -> None:
         """Move the pointer over another window."""
         self.over = PLACES[which % len(PLACES)]
-        self._tell_windows()
+        self._tell_pointer()
 
     def grab(self, _a: int, late: int) -> None:
         """Take the keyboard, or give it back."""
@@ -279,10 +286,15 @@ class World:
     def _tell_windows(self, late: int = 0) -> None:
         if Sense.WINDOWS in self.lost:
             return
-        front, over = self.front, self.over
+        front = self.front
         focused = None if front is None else window(front, front.pid or 0, title=f"of {front.pid}")
         self._tell("x11", late, lambda t: WindowFocused(t=t, window=focused))
-        self._tell("x11", 0, lambda t: PointerEntered(t=t, application=over))
+        self._tell_pointer()
+
+    def _tell_pointer(self) -> None:
+        over = self.over
+        if Sense.WINDOWS not in self.lost:
+            self._tell("x11", 0, lambda t: PointerEntered(t=t, application=over))
 
     def _answer(self, field_id: str, asked_t: int) -> None:
         """Let whoever has the field answer as soon as it is awake, before it takes what waits."""
