@@ -245,6 +245,11 @@ class Output:
         self._put(lambda: self._writer.marker(t, name, data))
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether there is something to commit."""
+        return bool(self._gathered)
+
+    @property
     def is_failing(self) -> bool:
         """Whether the target takes nothing now."""
         return self._writer.is_failing

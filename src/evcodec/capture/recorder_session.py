@@ -143,10 +143,12 @@ class Session:
             self._fields.confirm(question, t)
         if self._until_t is not None and t >= self._until_t:
             self.end("the time that was asked for is over")
-        if t >= self._move_t and self.ended is None:
+        if self.ended is not None:
+            return
+        for passed in self._gate.release(t):
+            self._output.take(passed)
+        if t >= self._move_t:
             self._move_t = t + MOVE_EVERY_NS
-            for passed in self._gate.release(t):
-                self._output.take(passed)
             self._output.commit()
             if self._trouble and not self._output.is_failing:
                 self.trouble("")
@@ -160,7 +162,8 @@ class Session:
             self._clock_t,
             self._until_t,
             self._indicator.next_read_t(),
-            None if wake_t is None else max(wake_t, self._move_t),
+            wake_t,
+            self._move_t if self._output.is_waiting else None,
             None if self._hidden_t is None else self._hidden_t + HIDDEN_NS,
         ]
         return min(t for t in times if t is not None)
@@ -236,7 +239,7 @@ class Session:
         if state.recording is not Recording.RECORDING:
             return ""
         name = program_name(state.application or "")
-        return f"{name}, keys held back" if state.is_secure else name
+        return f"{name}, no keys in this field" if state.keys_reason is not None else name
 
     def trouble(self, message: str) -> None:
         """Show what goes wrong with writing, in place of other details; empty when it has passed."""
