@@ -17,8 +17,8 @@ from .clock import now_t
 from .model import Observed, Source
 
 MS = 1_000_000
-# While events flow the loop wakes this often: each wake costs about as much as a hundred of the events that it brings.
-WAKE_EVERY_NS = 8 * MS
+# While events flow the loop wakes this often: each wake costs about as much as a thousand of the events that it brings.
+WAKE_EVERY_NS = 24 * MS
 # A source that is readable and gives nothing, this often in a row, is asked each second only: its system has hung up.
 _MOST_EMPTY_READS = 32
 _EMPTY_RETRY_NS = 1_000 * MS
@@ -88,8 +88,10 @@ class Loop:
                 self._selector.register(watched.source.fileno(), selectors.EVENT_READ, watched)
             for other, call in self._others:
                 self._selector.register(other.fileno(), selectors.EVENT_READ, call)
+            has_read = False
             while not self._task.is_over():
-                self._selector.select(self._timeout_s())
+                if not has_read:
+                    self._selector.select(self._timeout_s())
                 # All that waits at this time is read before the task hears of it.
                 t = now_t()
                 ready = self._selector.select(0)

@@ -39,6 +39,31 @@ class _WaitingGap:
     lost: int | None = None
 
 
+@dataclass(slots=True)
+class _Part:
+    """Events that wait for `commit`; ``given`` is the batch that they came in, whose arrays hold what was typed too."""
+
+    columns: dict[str, np.ndarray]
+    count: int
+    given: EventBatch | None
+
+
+def _joined(parts: list[_Part], count: int) -> EventBatch:
+    """Return parts as one batch, of copies; a column that some of them lack is zero there."""
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    whole = {}
+    for name in names:
+        found = [part.columns.get(name) for part in parts]
+        if any(values is None for values in found):
+            dtype = next(values.dtype for values in found if values is not None)
+            found = [
+                np.zeros(part.count, dtype) if values is None else values
+                for part, values in zip(parts, found, strict=True)
+            ]
+        whole[name] = np.concatenate([values for values in found if values is not None])
+    return EventBatch._from_arrays(whole, count)  # columns of batches, or made by their dtypes: valid
+
+
 class Output:
     """Moves what has passed into a Writer.
 
@@ -74,8 +99,8 @@ class Output:
         self._on_failure = on_failure
         self.events = 0
         self.gaps: dict[int, int] = {}
-        # With the batch that was given: both hold what was typed.
-        self._gathered: list[tuple[EventBatch, EventBatch]] = []
+        self._gathered: list[_Part] = []
+        self._gathered_events = 0
         self._layout_name = layout_name
         self._sources = np.zeros(1, np.uint16)
         self._indices: dict[Any, int] = {}
@@ -155,24 +180,29 @@ class Output:
     # ---- events ----
 
     def _take_events(self, batch: EventBatch) -> None:
-        if not len(batch):
+        count = len(batch)
+        if not count:
             return
         columns = dict(batch.columns)
-        count = len(batch)
         ids = columns.get("source")
         if ids is not None:
-            known = np.where(ids < len(self._sources), ids, 0)
-            columns["source"] = self._sources[known]
+            columns["source"] = self._sources[np.where(ids < len(self._sources), ids, 0)]
         layouts = columns.get("layout")
         if layouts is not None and layouts.any():
             columns["layout"] = self._layouts(layouts)
-        if context := self._in_force():
+        if "x" in columns and "y" in columns:
+            self._place = int(columns["x"][-1]), int(columns["y"][-1])
+        self._gather(columns, count, self._in_force(), batch)
+
+    def _gather(
+        self, columns: dict[str, np.ndarray], count: int, context: int, given: EventBatch | None
+    ) -> None:
+        if context:
             columns["context"] = np.full(count, context, np.uint32)
         if self._display:
             columns["display"] = np.full(count, self._display, np.uint16)
-        if "x" in columns and "y" in columns:
-            self._place = int(columns["x"][-1]), int(columns["y"][-1])
-        self._gathered.append((EventBatch(**columns), batch))
+        self._gathered.append(_Part(columns, count, given))
+        self._gathered_events += count
 
     def _layouts(self, layouts: np.ndarray) -> np.ndarray:
         """Return the context's index for each value of a source of keys; 0 stays what it is, not known."""
@@ -186,15 +216,9 @@ class Output:
 
     def _act(self, t: int, kind: EventKind, context: int) -> None:
         """Take a single event that says something of a context, at the place where the pointer was last."""
-        columns = {
-            "t": t, "kind": kind, "x": self._place[0], "y": self._place[1], "code": context, "context": context,
-        }  # fmt: skip
-        if self._display:
-            columns["display"] = self._display
-        made = EventBatch(
-            **{name: np.array([value], STANDARD_COLUMNS[name].dtype) for name, value in columns.items()}
-        )
-        self._gathered.append((made, made))
+        values = {"t": t, "kind": kind, "x": self._place[0], "y": self._place[1], "code": context}
+        columns = {name: np.array([value], STANDARD_COLUMNS[name].dtype) for name, value in values.items()}
+        self._gather(columns, 1, context, None)
 
     def commit(self) -> None:
         """Hand the Writer what was gathered.
@@ -208,7 +232,7 @@ class Output:
         if not self._gathered:
             return
         parts, self._gathered = self._gathered, []
-        whole = parts[0][0] if len(parts) == 1 else EventBatch.concat(part for part, _ in parts)
+        whole, self._gathered_events = _joined(parts, self._gathered_events), 0
         try:
             self._put(
                 lambda: self._writer.write(whole)
@@ -216,9 +240,9 @@ class Output:
             self.events += len(whole)
         finally:
             wipe(whole)
-            for part, given in parts:
-                wipe(part)
-                wipe(given)
+            for part in parts:
+                if part.given is not None:
+                    wipe(part.given)
 
     # ---- entries ----
 

@@ -24,7 +24,7 @@ from .seen.reports import (
 )
 
 # What has passed is moved this often: handing over a batch costs about as much as a thousand of its events.
-MOVE_EVERY_NS = 40 * MS
+MOVE_EVERY_NS = 60 * MS
 # The clocks are compared this often, and the loop wakes for it when idle.
 _CLOCK_EVERY_NS = 1_000 * MS
 # An indicator that is out of sight for longer ends the recording; until then nothing is recorded.

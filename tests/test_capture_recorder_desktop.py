@@ -1,0 +1,220 @@
+"""`evcodec record` from end to end: a real X server, the real windows pressed, real signals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from desktop import Desktop, missing, wait_for
+from evcodec import EventKind, GapReason, Reader
+from running import environment
+
+REASON = missing("openbox", "xterm", "at-spi")
+pytestmark = pytest.mark.skipif(bool(REASON), reason=str(REASON))
+
+CONSENT = "May evcodec record"
+XTERM = os.path.realpath(shutil.which("xterm") or "/usr/bin/xterm")
+
+
+def write_policy(folder: Path, **changes: str) -> Path:
+    values = {"executable": XTERM, "keys": "class", "accessibility": "none", "accepted_by": "owner"} | changes
+    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
+    path = folder / "policy.toml"
+    path.write_text(
+        'version = 1\npurpose = "tests of the recorder"\nnotice_id = "n-7"\nretention_days = 30\n'
+        f'groups = ["pointer", "keys", "context"]\n[[application]]\npointer = true\n{lines}\n'
+    )
+    return path
+
+
+class Recording:
+    """`evcodec record` on a desktop."""
+
+    def __init__(self, desktop: Desktop, *arguments: str | Path, target: Path) -> None:
+        self.desktop, self.target = desktop, target
+        self.out = (target.parent / "out").open("w+b")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "evcodec", "record", *map(str, arguments), str(target)],
+            stdin=subprocess.DEVNULL,
+            stdout=self.out,
+            stderr=subprocess.STDOUT,
+            env=desktop.environ,
+        )
+
+    def said(self) -> str:
+        self.out.flush()
+        return (self.target.parent / "out").read_text()
+
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def consent(self) -> int:
+        """Wait for the consent window, which has no other way past than its buttons."""
+        wait_for(lambda: self.desktop.windows(CONSENT) or self.ended(), "the consent window")
+        assert not self.ended(), self.said()
+        return self.desktop.windows(CONSENT)[0]
+
+    def press(self, *, start: bool = True) -> None:
+        """Press Start recording, or Do not record, until the window goes."""
+        window = self.consent()
+        told = self.desktop.run("xdotool", "getwindowgeometry", "--shell", str(window))
+        found = dict(line.split("=") for line in told.split())
+        x, y = self.desktop.origin(window)
+        right = x + int(found["WIDTH"]) - 100 if start else x + 100
+
+        def is_gone() -> bool:
+            if not self.desktop.windows(CONSENT) or self.ended():
+                return True
+            self.desktop.click(right, y + int(found["HEIGHT"]) - 40)
+            time.sleep(0.2)
+            return not self.desktop.windows(CONSENT)
+
+        wait_for(is_gone, "the consent window to go")
+
+    def begin(self) -> None:
+        self.press()
+        wait_for(lambda: self.ended() or self.status(), "the recorder to record")
+        assert not self.ended(), self.said()
+
+    def status(self) -> dict[str, Any] | None:
+        found = json.loads(evcodec(self.desktop, "record", "--status", "--json"))
+        return found["recorders"][0] if found["recording"] else None
+
+    def end(self, number: int = signal.SIGINT) -> str:
+        self.process.send_signal(number)
+        self.process.wait(60)
+        return self.said()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.out.close()
+
+
+def evcodec(desktop: Desktop, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "evcodec", *arguments],
+        env=desktop.environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr
+    return done.stdout if done.returncode == 0 else f"{done.returncode}: {done.stderr}"
+
+
+@pytest.fixture
+def recording(desktop, tmp_path) -> Iterator[Any]:
+    begun: list[Recording] = []
+
+    def begin(*arguments: str | Path, **changes: str) -> Recording:
+        policy = write_policy(tmp_path, **changes)
+        begun.append(Recording(desktop, "--policy", policy, *arguments, target=tmp_path / "s.evc"))
+        return begun[-1]
+
+    with contextlib.ExitStack() as stack:
+        yield begin
+        for one in begun:
+            stack.callback(one.close)
+        stack.callback(desktop.end_programs)
+
+
+def test_a_recording_from_the_press_of_start_to_control_c(desktop, recording):
+    desktop.start(
+        "xterm", "-T", "listed one", "-geometry", "80x24+100+100", "-e", "sleep 600", title="listed one"
+    )
+    one = recording()
+    one.begin()
+    second = subprocess.run(
+        [sys.executable, "-m", "evcodec", "record", "--policy", str(one.target.parent / "policy.toml"), str(one.target) + "2"],
+        env=desktop.environ, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert second.returncode == 2
+    assert "another recorder" in second.stderr
+    desktop.activate(desktop.windows("listed one")[0])
+    wait_for(lambda: one.status()["state"] == "recording", "the listed window to be recorded")
+    told = one.status()
+    assert told["application"] == XTERM
+    assert told["purpose"] == "tests of the recorder"
+    assert told["pid"] == one.process.pid
+    shown = evcodec(desktop, "record", "--status")
+    assert "tests of the recorder" in shown
+    assert XTERM in shown
+    for n in range(30):
+        desktop.move(200 + n, 200 + n)
+    desktop.click(230, 230)
+    desktop.type("abc1")
+    wait_for(lambda: one.status()["events"] > 40, "events")
+    said = one.end()
+    assert one.process.returncode == 0, said
+    assert "interrupted" in said
+    assert evcodec(desktop, "record", "--status") == "nothing is being recorded\n"
+    with Reader(one.target) as reader:
+        assert reader.governance["purpose"] == "tests of the recorder"
+        assert reader.metadata["agreement"]["notice"]["purpose"] == "tests of the recorder"
+        moves = reader.read(kinds=(EventKind.MOVE,))
+        assert set(range(200, 230)) <= set(moves.x.tolist())
+        keys = reader.read(kinds=(EventKind.KEY_DOWN,))
+        assert keys.key_class.tolist() == [1, 1, 1, 2]
+        assert not keys.code.any()
+        applications = [c.value["executable"] for c in reader.contexts if c.context_type == "application"]
+        assert applications == [XTERM]
+    assert one.target.stat().st_mode & 0o077 == 0
+
+
+def test_nobody_agrees(desktop, recording):
+    one = recording()
+    one.press(start=False)
+    one.process.wait(60)
+    assert one.process.returncode == 1
+    assert "nobody agreed" in one.said()
+    assert not one.target.exists()
+
+
+def test_the_killed_indicator_ends_the_recording_with_a_gap(desktop, recording):
+    desktop.start(
+        "xterm", "-T", "listed one", "-geometry", "80x24+100+100", "-e", "sleep 600", title="listed one"
+    )
+    one = recording()
+    one.begin()
+    desktop.activate(desktop.windows("listed one")[0])
+    wait_for(lambda: one.status()["state"] == "recording", "the listed window to be recorded")
+    for n in range(20):
+        desktop.move(200 + n, 200 + n)
+    wait_for(lambda: one.status()["events"] > 15, "events")
+    [indicator] = [
+        pid for pid, words in desktop.processes() if b"evcodec.capture.seen.indicator_window" in words
+    ]
+    os.kill(indicator, signal.SIGKILL)
+    one.process.wait(60)
+    assert one.process.returncode == 1
+    assert "the indicator" in one.said()
+    with Reader(one.target) as reader:
+        assert GapReason.INDICATOR_LOST in [gap.reason for gap in reader.gaps]
+        assert len(reader) > 15
+
+
+def test_no_display(tmp_path):
+    env = environment(XDG_RUNTIME_DIR=str(tmp_path), XDG_SESSION_TYPE="x11")
+    env.pop("DISPLAY", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "evcodec", "record", "--policy", str(write_policy(tmp_path)), str(tmp_path / "s.evc")],
+        env=env, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "DISPLAY" in done.stderr
+    assert "nothing is recorded" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "s.evc").exists()
