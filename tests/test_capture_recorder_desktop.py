@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ import pytest
 
 from desktop import Desktop, missing, wait_for
 from evcodec import EventKind, GapReason, Reader
+from evcodec.capture.status import read_statuses
 from running import environment
 
 REASON = missing("openbox", "xterm", "at-spi")
@@ -88,8 +90,8 @@ class Recording:
         assert not self.ended(), self.said()
 
     def status(self) -> dict[str, Any] | None:
-        found = json.loads(evcodec(self.desktop, "record", "--status", "--json"))
-        return found["recorders"][0] if found["recording"] else None
+        found = read_statuses()
+        return found[0] if found else None
 
     def end(self, number: int = signal.SIGINT) -> str:
         self.process.send_signal(number)
@@ -115,8 +117,32 @@ def evcodec(desktop: Desktop, *arguments: str) -> str:
     return done.stdout if done.returncode == 0 else f"{done.returncode}: {done.stderr}"
 
 
+def nudge(desktop: Desktop, by: int, times: int = 1) -> None:
+    """Move the pointer as a device does; `Desktop.move` puts it somewhere, of which devices tell nothing."""
+    desktop.xdotool(*["mousemove_relative", "--", by, by] * times)
+
+
+def kept(path: Path, kind: EventKind) -> int:
+    with Reader(path) as reader:
+        return len(reader.read(columns=("t",), kinds=(kind,)))
+
+
+def move_into(desktop: Desktop, one: Recording) -> None:
+    """Move the pointer into the window until it is recorded there: news of a window reaches back."""
+    desktop.move(300, 300)
+    steps = itertools.cycle((1, -1))
+    before = one.status()["events"]
+
+    def is_recorded() -> bool:
+        nudge(desktop, next(steps))
+        return one.status()["events"] > before + 1
+
+    wait_for(is_recorded, "the pointer to be recorded")
+
+
 @pytest.fixture
-def recording(desktop, tmp_path) -> Iterator[Any]:
+def recording(desktop, tmp_path, monkeypatch) -> Iterator[Any]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", desktop.environ["XDG_RUNTIME_DIR"])
     begun: list[Recording] = []
 
     def begin(*arguments: str | Path, **changes: str) -> Recording:
@@ -152,20 +178,26 @@ def test_a_recording_from_the_press_of_start_to_control_c(desktop, recording):
     shown = evcodec(desktop, "record", "--status")
     assert "tests of the recorder" in shown
     assert XTERM in shown
-    for n in range(30):
-        desktop.move(200 + n, 200 + n)
-    desktop.click(230, 230)
+    move_into(desktop, one)
+    desktop.move(200, 200)
+    nudge(desktop, 1, 30)
+    desktop.xdotool("click", 1)
     desktop.type("abc1")
-    wait_for(lambda: one.status()["events"] > 40, "events")
+    # Readable while it is recorded.
+    wait_for(lambda: kept(one.target, EventKind.KEY_UP) == 4, "keys")
     said = one.end()
     assert one.process.returncode == 0, said
     assert "interrupted" in said
+    assert json.loads(evcodec(desktop, "record", "--status", "--json")) == {
+        "recording": False,
+        "recorders": [],
+    }
     assert evcodec(desktop, "record", "--status") == "nothing is being recorded\n"
     with Reader(one.target) as reader:
         assert reader.governance["purpose"] == "tests of the recorder"
         assert reader.metadata["agreement"]["notice"]["purpose"] == "tests of the recorder"
         moves = reader.read(kinds=(EventKind.MOVE,))
-        assert set(range(200, 230)) <= set(moves.x.tolist())
+        assert set(range(201, 231)) <= set(moves.x.tolist())
         keys = reader.read(kinds=(EventKind.KEY_DOWN,))
         assert keys.key_class.tolist() == [1, 1, 1, 2]
         assert not keys.code.any()
@@ -191,9 +223,9 @@ def test_the_killed_indicator_ends_the_recording_with_a_gap(desktop, recording):
     one.begin()
     desktop.activate(desktop.windows("listed one")[0])
     wait_for(lambda: one.status()["state"] == "recording", "the listed window to be recorded")
-    for n in range(20):
-        desktop.move(200 + n, 200 + n)
-    wait_for(lambda: one.status()["events"] > 15, "events")
+    move_into(desktop, one)
+    nudge(desktop, 1, 20)
+    wait_for(lambda: kept(one.target, EventKind.MOVE) > 15, "events")
     [indicator] = [
         pid for pid, words in desktop.processes() if b"evcodec.capture.seen.indicator_window" in words
     ]

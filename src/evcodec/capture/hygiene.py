@@ -62,7 +62,11 @@ class Hygiene:
 
 
 def harden() -> Hygiene:
-    """Close the process, for good: core dumps, tracing, swapping, and what tracebacks would print. Safe to call twice."""
+    """Close the process, for good: core dumps, tracing, swapping, files that others may read, and what tracebacks print.
+
+    A second call changes nothing.
+    """
+    os.umask(0o077)
     faulthandler.disable()  # it prints what stands in memory, in its own way, to stderr
     sys.excepthook = _tell_place
     threading.excepthook = _tell_place_of_thread
