@@ -117,7 +117,8 @@ class Bar:
         right -= scale(68)
         self._time.place(x=right, y=scale(8), width=scale(60), height=scale(30))
         self._room = right - height
-        self._word.place(x=height, y=scale(4), width=self._room, height=scale(22))
+        self._upper, self._middle = (scale(4), scale(22)), (0, height - edge)
+        self._word.place(x=height, width=self._room)
         self._small.place(x=height, y=scale(25), width=self._room, height=scale(17))
 
     def _button(self, scale: Scale, text: str, press: Callable[[], None]) -> tk.Button:
@@ -154,6 +155,9 @@ class Bar:
         word = SILENT if self._is_silent else state.value
         self._word.configure(text=word)
         self._small.configure(text=self._fitting(self._detail))
+        # A word without others stands in the middle.
+        y, height = self._upper if self._detail else self._middle
+        self._word.place_configure(y=y, height=height)
         other = self._other_ask().value.capitalize()
         self._pause.configure(text=other)
         self._menu.entryconfigure(0, label=word)
@@ -174,10 +178,7 @@ class Bar:
         x = root.winfo_rootx() + root.winfo_width() - self._menu.winfo_reqwidth()
         below = root.winfo_rooty() + root.winfo_height()
         fits = below + self._menu.winfo_reqheight() <= self._screen.y + self._screen.height
-        try:
-            self._menu.tk_popup(x, below if fits else root.winfo_rooty() - self._menu.winfo_reqheight())
-        finally:
-            self._menu.grab_release()
+        self._menu.tk_popup(x, below if fits else root.winfo_rooty() - self._menu.winfo_reqheight())
 
     def _grab(self, event: tk.Event[tk.Misc]) -> None:
         """Remember where the bar was taken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import NotSeenError
+from ...errors import CaptureError
 from . import process
 from .notice import Agreement, Notice, Refusal
 
@@ -15,7 +15,7 @@ def ask(notice: Notice) -> Agreement | Refusal:
 
     Raises
     ------
-    NotSeenError
+    CaptureError
         The window cannot be shown: no Tk, no display.
     """
     window, channel = process.start("consent_window")
@@ -33,7 +33,7 @@ def ask(notice: Notice) -> Agreement | Refusal:
                     case {"kind": "refused", "why": str(why)}:
                         return Refusal(why=why)
                     case {"kind": "failed", "why": str(why)}:
-                        raise NotSeenError(f"the consent window cannot be shown: {why}: nothing is recorded")
+                        raise CaptureError(f"the consent window cannot be shown: {why}: nothing is recorded")
             if channel.is_closed:
                 return Refusal(why="the consent window was ended before anything was pressed")
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ...errors import NotSeenError
+from ...errors import CaptureError
 from . import process
 from .notice import Notice
 from .reports import (
@@ -49,7 +49,7 @@ class Indicator:
 
     Raises
     ------
-    NotSeenError
+    CaptureError
         There is no Tk or no display, or the window did not come into sight within 20 s.
     """
 
@@ -140,7 +140,7 @@ class Indicator:
                 why = f"it has ended{self._failure or self._exit_words()}"
                 break
         if not self._visible or self._channel.is_closed:
-            raise NotSeenError(f"the indicator cannot be shown: {why}: nothing is recorded")
+            raise CaptureError(f"the indicator cannot be shown: {why}: nothing is recorded")
 
     def _report(self, message: dict[str, object], now_t: int) -> Report | None:
         """Return the report of a message, if it is one."""

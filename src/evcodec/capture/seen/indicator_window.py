@@ -23,8 +23,10 @@ from .toolkit import Scale
 
 # How often it looks whether it is in sight; what the window system tells of itself comes at once.
 LOOK_MS = 400
-# So long something may lie over it before that counts as hidden.
+# So long something may lie over it before that counts as hidden; what it is in sight meanwhile is taken off.
 PATIENCE_NS = 2_000_000_000
+# So much of it must be left before it counts as in sight again: who fights for the place is out of it at times.
+RELIEF_NS = 1_000_000_000
 # A recorder that has not asked for so long does not run.
 SILENCE_NS = 3_000_000_000
 
@@ -44,7 +46,8 @@ class IndicatorWindow:
         )
         self._tray: tray.Tray | None = None
         self._is_visible = False
-        self._good_t = self._heard_t = time.monotonic_ns()
+        self._good_t = self._looked_t = self._heard_t = time.monotonic_ns()
+        self._covered_ns = 0
         self._bar.place(self._sight.screen())
         for event in ("<Visibility>", "<Unmap>", "<Configure>"):
             root.bind(event, self._look_soon)
@@ -94,18 +97,23 @@ class IndicatorWindow:
         self._look_id = self._root.after(LOOK_MS, self._look)
         fault = self._sight.fault(self._bar.smallest, self._bar.probe())
         now_t = time.monotonic_ns()
+        since_ns, self._looked_t = now_t - self._looked_t, now_t
+        is_covered = fault is not None and fault.is_mild
+        self._covered_ns += since_ns if is_covered else -since_ns
+        self._covered_ns = min(max(self._covered_ns, 0), PATIENCE_NS)
         if fault is None:
             self._good_t = now_t
-            if not self._is_visible:
+            if not self._is_visible and self._covered_ns <= RELIEF_NS:
                 self._is_visible = True
                 self._channel.send("visible")
                 if self._tray is None:
                     self._tray = tray.Tray(self._root, self._channel, self.ask, self.open_notice)
                     self._tray.show(self._bar.state)
             return
-        if self._is_visible and not (fault.is_mild and now_t - self._good_t < PATIENCE_NS):
+        if self._is_visible and not (fault.is_mild and self._covered_ns < PATIENCE_NS):
             self._is_visible = False
-            self._channel.send("hidden", since_t=self._good_t, why=fault.why)
+            since_t = min(self._good_t, now_t - self._covered_ns)
+            self._channel.send("hidden", since_t=since_t, why=fault.why)
         elif self._tray is None:
             self._channel.send("waiting", why=fault.why)
         self._sight.lift()

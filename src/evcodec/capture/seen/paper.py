@@ -52,7 +52,7 @@ def show(parent: tk.Misc, notice: Notice, scale: Scale) -> tk.Text:
         wrap="word",
         font=scale.font(15),
         bg="white",
-        fg="#1c1c20",
+        fg="#101014",
         relief="flat",
         padx=scale(16),
         pady=scale(10),

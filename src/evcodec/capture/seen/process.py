@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 
-from ...errors import NotSeenError
+from ...errors import CaptureError
 from .channel import Channel
 
 # Longer than a window needs to close, shorter than a person waits for a terminal.
@@ -24,7 +24,7 @@ def start(module: str) -> tuple[subprocess.Popen[bytes], Channel]:
 
     Raises
     ------
-    NotSeenError
+    CaptureError
         Tk is missing, there is no display, or no process can be started.
     """
     require_tk()
@@ -50,7 +50,7 @@ def start(module: str) -> tuple[subprocess.Popen[bytes], Channel]:
             )
     except OSError as error:
         ours.close()
-        raise NotSeenError(
+        raise CaptureError(
             f"{sys.executable}: the window of the recorder cannot be started ({error.strerror}): nothing is recorded"
         ) from error
     finally:
@@ -59,14 +59,14 @@ def start(module: str) -> tuple[subprocess.Popen[bytes], Channel]:
 
 
 def require_tk() -> None:
-    """Raise NotSeenError, with what to do, where no window can be shown."""
+    """Raise CaptureError, with what to do, where no window can be shown."""
     if importlib.util.find_spec("_tkinter") is None:
-        raise NotSeenError(
+        raise CaptureError(
             f"{sys.executable}: this Python has no Tk, which shows the consent window and the indicator: nothing is recorded. "
             "Install it (Debian, Ubuntu: apt install python3-tk; Fedora: dnf install python3-tkinter)"
         )
     if sys.platform not in ("win32", "darwin") and not os.environ.get("DISPLAY"):
-        raise NotSeenError(
+        raise CaptureError(
             "DISPLAY is not set: there is no screen to show the consent window and the indicator on: nothing is recorded. "
             "Start evcodec record in a terminal of the desktop (under Wayland, with Xwayland)"
         )

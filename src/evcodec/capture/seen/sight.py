@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from ...errors import MissingExtraError
+from .connection import connect
 
 # A pixel may be this far from its colour: displays of 16 bits round.
 TOLERANCE = 12
@@ -62,19 +62,14 @@ class X11Sight:
     """
 
     def __init__(self, window_id: int) -> None:
-        try:
-            import Xlib.display
-            import Xlib.error
-            import Xlib.ext.randr
-            import Xlib.ext.shape
-        except ImportError as error:
-            raise MissingExtraError(
-                "the indicator needs python-xlib: pip install 'evcodec[capture]'"
-            ) from error
+        self._display: Any = connect()
+        import Xlib.error
+        import Xlib.ext.randr
+        import Xlib.ext.shape
+
         self._x = Xlib.X
         self._error = Xlib.error.XError
         self._shapes = Xlib.ext.shape.SK.Bounding
-        self._display: Any = Xlib.display.Display()
         self._root = self._display.screen().root
         self._window = self._display.create_resource_object("window", window_id)
         # What toolkits and window managers wrap a window in goes with it.

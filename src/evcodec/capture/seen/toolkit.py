@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .channel import Channel
+from .connection import connect
 
 # Where the system cannot wake Tk for a socket.
 POLL_MS = 50
@@ -21,9 +22,7 @@ def dots_per_inch(root: tk.Tk) -> float:
     if root.tk.call("tk", "windowingsystem") == "x11":
         stated = 96.0  # what X servers say of themselves is rarely true
         with contextlib.suppress(Exception):
-            from Xlib.display import Display
-
-            display = Display()
+            display = connect()
             found = display.screen().root.get_full_text_property(display.get_atom("RESOURCE_MANAGER"))
             display.close()
             stated = next(

@@ -6,7 +6,7 @@ import tkinter as tk
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import NotSeenError
+from ...errors import CaptureError
 from . import process
 from .channel import Channel
 from .reports import Ask, State
@@ -27,7 +27,7 @@ class Tray:
         self._is_missed = False
         try:
             self._process, self._channel = process.start("tray_icon")
-        except NotSeenError as error:
+        except CaptureError as error:
             self._miss(str(error))
             return
         listen(root, self._channel, self._handle, lambda: self._miss("its process has ended"))

@@ -15,6 +15,7 @@ from typing import Any
 
 from . import process
 from .channel import Channel
+from .connection import connect, take_cookies_for_any_host
 from .look import figures
 from .reports import Ask, State
 
@@ -25,6 +26,8 @@ class TrayIcon:
     """An icon of pystray and its menu; the channel is read by a thread, since pystray's loop knows no sockets."""
 
     def __init__(self, channel: Channel) -> None:
+        if sys.platform.startswith("linux"):
+            take_cookies_for_any_host()
         import pystray
 
         self._channel = channel
@@ -90,9 +93,7 @@ def missing() -> str | None:
         if importlib.util.find_spec(module) is None:
             return f"{package} is not installed: pip install 'evcodec[capture]'"
     if sys.platform.startswith("linux") and importlib.util.find_spec("gi") is None:
-        from Xlib.display import Display
-
-        display = Display()
+        display = connect()
         try:
             tray = display.intern_atom(f"_NET_SYSTEM_TRAY_S{display.get_default_screen()}")
             if not display.get_selection_owner(tray):
