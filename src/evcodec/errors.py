@@ -47,10 +47,6 @@ class CaptureError(EvcodecError, RuntimeError):
     """The recorder cannot observe, or cannot be seen: no display, no permission, no indicator; its text says what to do."""
 
 
-class NotSeenError(CaptureError):
-    """The consent window or the indicator cannot be shown to the person: nothing is recorded."""
-
-
 class CpuLevelError(EvcodecError, ImportError):
     """``EVCODEC_CPU`` asks for a level that is not there: evcodec is not imported."""
 
