@@ -35,6 +35,10 @@ class Bar:
         ask: Callable[[Ask], None],
         open_notice: Callable[[], None],
     ) -> None:
+        # Until somebody knows better.
+        self.screen: Callable[[tuple[int, int] | None], Area] = lambda _at: Area(
+            0, 0, root.winfo_screenwidth(), root.winfo_screenheight()
+        )
         self._root, self._started_t, self._ask = root, started_t, ask
         self.state = State.RECORDING
         self._detail = ""
@@ -92,11 +96,11 @@ class Bar:
             LOOKS[state].colour,
         )
 
-    def place(self, screen: Area) -> None:
-        """Put it where the person has dragged it, or at the top centre, and in any case whole on the screen."""
+    def place(self) -> None:
+        """Put it where the person has dragged it, or at the top centre, and in any case whole on a monitor."""
         width, height = self.smallest
+        screen = self.screen(self._at and (self._at[0] + width // 2, self._at[1] + height // 2))
         x, y = self._at or (screen.x + (screen.width - width) // 2, screen.y)
-        self._screen = screen
         x = max(screen.x, min(x, screen.x + screen.width - width))
         y = max(screen.y, min(y, screen.y + screen.height - height))
         self._root.geometry(f"{width}x{height}+{x}+{y}")
@@ -177,7 +181,8 @@ class Bar:
         root = self._root
         x = root.winfo_rootx() + root.winfo_width() - self._menu.winfo_reqwidth()
         below = root.winfo_rooty() + root.winfo_height()
-        fits = below + self._menu.winfo_reqheight() <= self._screen.y + self._screen.height
+        screen = self.screen((x, root.winfo_rooty()))
+        fits = below + self._menu.winfo_reqheight() <= screen.y + screen.height
         self._menu.tk_popup(x, below if fits else root.winfo_rooty() - self._menu.winfo_reqheight())
 
     def _grab(self, event: tk.Event[tk.Misc]) -> None:
@@ -187,4 +192,4 @@ class Bar:
     def _drag(self, event: tk.Event[tk.Misc]) -> None:
         """Move the bar with the pointer."""
         self._at = event.x_root - self._taken[0], event.y_root - self._taken[1]
-        self.place(self._screen)
+        self.place()

@@ -18,7 +18,7 @@ from .channel import Channel
 from .loop import run
 from .notice import Notice
 from .reports import Ask, State
-from .sight import Area, OwnSight, Sight, X11Sight
+from .sight import OwnSight, Sight, X11Sight
 from .toolkit import Scale
 
 # How often it looks whether it is in sight; what the window system tells of itself comes at once.
@@ -39,7 +39,7 @@ class IndicatorWindow:
         self._scale = Scale(root, fitting=(1000, 560))
         self._bar = Bar(root, self._scale, started_t, self.ask, self.open_notice)
         # What is not mapped yet has not all of its windows.
-        self._bar.place(Area(0, 0, root.winfo_screenwidth(), root.winfo_screenheight()))
+        self._bar.place()
         root.update_idletasks()
         self._sight: Sight = (
             X11Sight(root.winfo_id()) if root.tk.call("tk", "windowingsystem") == "x11" else OwnSight(root)
@@ -48,7 +48,8 @@ class IndicatorWindow:
         self._is_visible = False
         self._good_t = self._looked_t = self._heard_t = time.monotonic_ns()
         self._covered_ns = 0
-        self._bar.place(self._sight.screen())
+        self._bar.screen = self._sight.screen
+        self._bar.place()
         for event in ("<Visibility>", "<Unmap>", "<Configure>"):
             root.bind(event, self._look_soon)
         self._look_id: str | None = None
@@ -117,7 +118,7 @@ class IndicatorWindow:
         elif self._tray is None:
             self._channel.send("waiting", why=fault.why)
         self._sight.lift()
-        self._bar.place(self._sight.screen())
+        self._bar.place()
 
     def _tick(self) -> None:
         """Show the time that has passed, and that the recorder is silent if it is."""

@@ -38,8 +38,8 @@ class Fault:
 class Sight(Protocol):
     """A watch over one window."""
 
-    def screen(self) -> Area:
-        """Return the main monitor, as it is now."""
+    def screen(self, at: tuple[int, int] | None) -> Area:
+        """Return the monitor that has a point, as it is now; the main one for None, and for a point on none."""
         ...
 
     def fault(self, smallest: tuple[int, int], probe: tuple[int, int, str]) -> Fault | None:
@@ -81,9 +81,11 @@ class X11Sight:
         # Xwayland has no picture of the screen to give.
         self._has_picture = self._display.screen().root_depth == 24 and not self._is_xwayland()
 
-    def screen(self) -> Area:
-        """Return the main monitor, as it is now."""
-        return self._monitors()[0]
+    def screen(self, at: tuple[int, int] | None) -> Area:
+        """Return the monitor that has a point, as it is now; the main one for None, and for a point on none."""
+        monitors = self._monitors()
+        having = [] if at is None else [one for one in monitors if one.shared(Area(*at, 1, 1))]
+        return (having or monitors)[0]
 
     def fault(self, smallest: tuple[int, int], probe: tuple[int, int, str]) -> Fault | None:
         """Return why the window is not in sight; None: it is."""
@@ -184,7 +186,7 @@ class OwnSight:
     def __init__(self, root: Any) -> None:
         self._root = root
 
-    def screen(self) -> Area:
+    def screen(self, at: tuple[int, int] | None) -> Area:
         """Return the main monitor."""
         return Area(0, 0, self._root.winfo_screenwidth(), self._root.winfo_screenheight())
 
