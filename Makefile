@@ -119,7 +119,7 @@ $(VENV)/.dev: $(VENV)/.built
 
 # Everything that evcodec hands events to is large (Ray, Torch, Polars, ...): only the tests need all of it.
 $(VENV)/.test: $(VENV)/.built
-	$(PIP) install 'evcodec[pipelines-test]'
+	$(PIP) install 'evcodec[test-all]'
 	@touch $@
 
 # Programs of the system for a virtual desktop; where they cannot be installed, the tests that need them are skipped.
