@@ -20,7 +20,14 @@ from setuptools.command.build_clib import build_clib
 from setuptools.command.build_ext import build_ext
 
 # The Cython modules. Each has its source at ext/<package>/<module>.pyx and may call any kernel.
-MODULES = ("evcodec._arrow", "evcodec._arrow_input", "evcodec._codec", "evcodec._memory", "evcodec._recorder")
+MODULES = (
+    "evcodec._arrow",
+    "evcodec._arrow_input",
+    "evcodec._codec",
+    "evcodec._memory",
+    "evcodec._recorder",
+    "evcodec._x11",
+)
 INCLUDE = ["ext", "ext/kernels"]
 # The kernels whose time counts: compiled once for each CPU level that the target may have (ext/kernels/ev_cpu.h).
 PER_LEVEL = ("ev_bins.c", "ev_column.c", "ev_decode*.c", "ev_encode*.c", "ev_kernels.c", "ev_kinds.c")

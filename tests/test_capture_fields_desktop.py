@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-
 import pytest
 
-from desktop import missing, processes
+from desktop import missing
 from evcodec.capture.model import ElementAct, FieldConfirmed, FieldFocused, Secrecy
 from field_ear import Ear
 
@@ -90,36 +86,6 @@ def test_confirm_says_whether_the_field_still_has_the_focus(app, ear):
     ear.source.confirm("7:1.5/org/nobody", 1)
     ear.settle(100)
     assert 1 not in {c.asked_t for c in ear.all(FieldConfirmed)}
-
-
-@needs("chromium")
-def test_a_browser_that_answers_for_a_page_that_stands_still_confirms_no_key_struck_meanwhile(
-    programs, ear, desktop
-):
-    app = programs("page")
-    app.focus("second")
-    app.focus("entry")
-    field = ear.known("entry", Secrecy.PLAIN)
-    pages = [
-        pid
-        for pid, words in processes("", app.process.pid)
-        if any(b"--type=renderer" in word for word in words)
-    ]
-    assert pages
-    try:
-        for pid in pages:
-            os.kill(pid, signal.SIGSTOP)
-        struck_t = time.monotonic_ns()
-        desktop.type("ab")
-        ear.settle(200)
-        answer = ear.confirm(field.id)
-        assert answer.is_focused  # says the browser, which knows no better
-        assert answer.heard_t < struck_t
-    finally:
-        for pid in pages:
-            os.kill(pid, signal.SIGCONT)
-    app.wait_value("entry", "ab")
-    ear.until(lambda: ear.confirm(field.id).heard_t > struck_t, "the page to have told that keys came")
 
 
 @pytest.mark.parametrize(

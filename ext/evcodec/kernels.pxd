@@ -1,6 +1,6 @@
 # The C kernels, as ext/kernels/*.h declare and document them. "ev_in_use->..." are those that are compiled for each CPU
 # level: they are called through the table of the level in use.
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "kernels/ev_base.h" nogil:
     enum:
@@ -171,3 +171,25 @@ cdef extern from "kernels/ev_cpu.h" nogil:
     const ev_kernels *ev_cpu_kernels(unsigned)
     unsigned ev_cpu_highest()
     unsigned ev_cpu_features(const char **)
+
+cdef extern from "kernels/ev_x11.h" nogil:
+    enum:
+        EV_X11_DEVICES
+        EV_X11_MORE
+        EV_X11_OTHER
+        EV_X11_FULL
+        EV_X11_DEVICE
+        EV_X11_FINER
+
+    ctypedef struct ev_x11_device:
+        pass
+
+    ctypedef struct ev_x11_state:
+        pass
+
+    ctypedef struct ev_x11_row:
+        pass
+
+    int ev_x11_read(const uint8_t *data, size_t size, ev_x11_state *state, ev_x11_device *devices, ev_x11_row *rows, size_t room,
+                    size_t *taken, size_t *count, int *stop, size_t *length, ev_error *error)
+    void ev_x11_place(ev_x11_row *rows, size_t count, int64_t *start, const int32_t *size, int injected_absolute)
