@@ -15,7 +15,7 @@ MOST_CHILDREN = 200  # of an element
 MOST_ASKED = 600  # elements in all
 # Of Collection.GetMatches: all elements in a set of states, whatever their attributes, roles and interfaces.
 RULE = "(aiia{ss}iaiiasib)"
-ALL, ANY_ORDER = 1, 0
+ALL, CANONICAL = 1, 1
 
 
 class Finder:
@@ -54,7 +54,7 @@ class Finder:
                 self._children(window, MOST_CHILDREN, self._descend)
 
         self._looker.ask(
-            window, atspi.COLLECTION, "GetMatches", on_matches, RULE + "uib", (rule, ANY_ORDER, 10, True)
+            window, atspi.COLLECTION, "GetMatches", on_matches, RULE + "uib", (rule, CANONICAL, 10, True)
         )
 
     def _search_if_active(self, window: Element) -> None:
