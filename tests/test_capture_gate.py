@@ -915,3 +915,16 @@ def test_runs_hold_views_that_are_wiped_where_they_are_dropped():
 
 def test_the_desk_itself():
     assert set(events([move(1)]).columns) >= {"t", "kind", "x", "code"}
+
+
+def test_news_that_a_loop_read_late_counts_against_an_answer_before_it():
+    """The application answers, wakes, and moves its focus; the recorder stands still meanwhile, and reads it all later."""
+    made = desk(answers=lambda _id, _t: (8 * MS, True))
+    made.input(key(300 * MS, 40))
+    made.run(420 * MS)
+    assert made.asked
+    assert made.codes == []
+    made.now = 2_000 * MS - 8 * MS
+    made.tell(FieldFocused(t=2_000 * MS, field=secure()))
+    made.run(3_000 * MS)
+    assert made.codes == []

@@ -62,7 +62,7 @@ class Gate:
     Closed by default: until it is told that a listed window has the focus, nothing passes. Use it from one thread, as
     ``now_t = clock(); read all sources; observe() each; question(now_t); release(now_t)``, at least every 20 ms while
     anything is held (`wake_t`). All times are ns of CLOCK_MONOTONIC. Nothing raises for what sources give, and nothing
-    is logged. Columns other than `model.INPUT_COLUMNS`, ``scancode`` and ``vk`` do not pass, nor do positions of keys and key
+    is logged. Columns other than those of `held` do not pass, nor do positions of keys and key
     columns of pointer events; everything else of what passes is as it was, but for a policy's ``key_quantum_ns`` and classes.
     """
 

@@ -13,7 +13,9 @@ from ..schema import EventKind, common_dtype
 from .model import ElementActed, EventsLost, wipe
 from .policy import Keys
 
-POINTER_COLUMNS = ("t", "kind", "x", "y", "code", "dx", "dy", "source", "os_time", "flags", "scroll_source")
+POINTER_COLUMNS = (
+    "t", "kind", "x", "y", "x_sub", "y_sub", "code", "dx", "dy", "source", "os_time", "flags", "scroll_source",
+)  # fmt: skip
 # No position: where the pointer is while somebody types is for pointer events to say, where they may be recorded.
 KEY_COLUMNS = (
     "t", "kind", "code", "source", "os_time", "flags", "scancode", "vk", "keysym", "modifiers", "layout", "key_class",

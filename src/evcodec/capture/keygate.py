@@ -90,7 +90,7 @@ class KeyGate:
 
     def _allowed(self, t: int, now_t: int) -> Keys | None:
         """Return how much of a key struck at ``t`` passes; None: that is not known yet."""
-        changes = self._timeline.since(t, now_t)
+        changes = self._timeline.since(t)
         is_future = t > now_t + self._timing.ahead
         if (
             is_future
@@ -106,7 +106,12 @@ class KeyGate:
             return _least(possible) if now_t >= t + self._timing.hold else None
         answer = self._confirming.first_after(t + self._timing.hold)
         until = now_t if answer is None else answer.until_t
-        known = [change.verdict for change in changes if change.t <= until or change is changes[0]]
+        # All that may have been heard by then: of a loop that stood still it is not known when.
+        known = [
+            change.verdict
+            for change in changes
+            if change is changes[0] or change.doubt_t + self._timing.hold <= until
+        ]
         # Between plain fields of one application it does not matter which of them had it.
         if any(
             verdict.keys is Keys.NONE or verdict.confirm is None or not _is_same(first, verdict)

@@ -60,10 +60,10 @@ class Timeline:
             if change.doubt_t <= t:
                 yield change.verdict
 
-    def since(self, t: int, until: int) -> Sequence[Change]:
-        """Return the change in force at ``t`` and all after it up to ``until``, that one too; empty before the first."""
+    def since(self, t: int) -> Sequence[Change]:
+        """Return the change in force at ``t`` and all after it; empty before the first."""
         at = self.index(t)
-        return () if at < 0 else self._changes[at : bisect_right(self._times, until)]
+        return () if at < 0 else self._changes[at:]
 
     def edges(self, t0: int, t1: int) -> list[int]:
         """Return the times in (t0, t1] at which what is possible changes, in order."""

@@ -18,6 +18,7 @@ from .demo import demo_command
 from .inspect import cat_command, info_command
 from .keys import keygen_command, rekey_command
 from .maintain import compact_command, repair_command, verify_command
+from .policy import policy_command
 from .record import record_command
 from .terminal import error_text, say_error
 
@@ -61,6 +62,7 @@ for _command in (
     compact_command,
     keygen_command,
     rekey_command,
+    policy_command,
     record_command,
     demo_command,
 ):
