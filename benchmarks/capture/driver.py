@@ -68,7 +68,8 @@ class Driver:
         n = np.arange(count)
         # A triangle in each direction, with periods that have no common divisor: each step is to another place.
         made["x"] = 10 + np.abs(n % 1198 - 599) % (self.width - 20)
-        made["y"] = 10 + np.abs(n % 794 - 397) % (self.height - 20)
+        # The lower half: the indicator, which is not listed, is in the upper one.
+        made["y"] = self.height // 2 + np.abs(n % 794 - 397) % (self.height // 2 - 20)
         return made
 
     def click(self, button: int = 1) -> None:

@@ -78,6 +78,7 @@ class Follower:
     """Reads a stream while it grows, and notes how old each event is when another process can read it."""
 
     def __init__(self, path: Path) -> None:
+        self._since_t = time.monotonic_ns()
         self._file = Growing(path)
         self.lates: list[np.ndarray] = []
         self._thread = threading.Thread(target=self._follow)
@@ -86,7 +87,7 @@ class Follower:
     def _follow(self) -> None:
         with Reader(self._file) as reader:
             for batch in reader.batches(columns=("t", "kind")):
-                moves = batch.t[batch.kind == EventKind.MOVE]
+                moves = batch.t[(batch.kind == EventKind.MOVE) & (batch.t >= self._since_t)]
                 self.lates.append(time.monotonic_ns() - moves)
 
     def end(self) -> np.ndarray:

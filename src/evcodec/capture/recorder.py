@@ -145,8 +145,9 @@ class Recorder:
         Raises
         ------
         CaptureError
-            The person did not agree; the consent window or the indicator cannot be shown; a source cannot be opened; or the
-            recorder failed. Nothing is recorded from there on.
+            The person did not agree; a source cannot be opened; or the recorder failed. Nothing is recorded from there on.
+        NotSeenError
+            The consent window or the indicator cannot be shown; nothing was recorded.
         InvalidArgumentError
             Another recorder runs on this display, or the target cannot be written to.
         WriteFailedError
