@@ -15,7 +15,19 @@ import pytest
 
 from running import environment, evcodec, write_balabit, write_stream
 
-COMMANDS = ("import", "export", "info", "cat", "verify", "repair", "compact", "keygen", "rekey", "record", "demo")
+COMMANDS = (
+    "import",
+    "export",
+    "info",
+    "cat",
+    "verify",
+    "repair",
+    "compact",
+    "keygen",
+    "rekey",
+    "record",
+    "demo",
+)
 READING = ("info", "cat", "verify", "export")
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")

@@ -145,9 +145,8 @@ class Recorder:
         Raises
         ------
         CaptureError
-            The person did not agree; a source cannot be opened; or the recorder failed. Nothing is recorded from there on.
-        NotSeenError
-            The consent window or the indicator cannot be shown; nothing was recorded.
+            The person did not agree; the consent window or the indicator cannot be shown; a source cannot be opened; or the
+            recorder failed. Nothing is recorded from there on.
         InvalidArgumentError
             Another recorder runs on this display, or the target cannot be written to.
         WriteFailedError
