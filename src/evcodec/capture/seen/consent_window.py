@@ -57,6 +57,7 @@ class ConsentWindow:
         ).pack(side="top", fill="x", pady=(0, scale(10)))
         text = paper.show(root, notice, scale)
         # Tab goes through the text, which it scrolls with keys, to No and only then to Start.
+        text.configure(takefocus=True)
         text.bind("<Tab>", lambda _event: self._no.focus_set() or "break")  # type: ignore[func-returns-value]
         self._row.lift()
         root.protocol("WM_DELETE_WINDOW", lambda: self._refuse("the window was closed"))

@@ -47,7 +47,7 @@ class Notice:
     retention : str
         How long it is kept, in words: ``90 days``.
     retention_until : str
-        The date that this comes to: ``2027-02-20``.
+        The date that this comes to: ``2027-02-20``; empty where there is none.
     notice_id : str
         The id of the notice or consent form that the policy names.
     policy_digest : str

@@ -15,15 +15,16 @@ def sections(notice: Notice) -> list[tuple[str, list[str]]]:
     for one in notice.applications:
         applications.append(f"{one.name}\n    keys: {one.keys}; titles: {one.titles}")
         applications[-1] += "".join(f"\n    {remark}" for remark in one.remarks)
+    until = f", until {notice.retention_until}" if notice.retention_until else ""
     return [
         ("What for", [notice.purpose]),
-        ("Who gets it", list(notice.recipients) or ["nobody is named"]),
+        ("Who gets it", list(notice.recipients) or ["the policy names nobody"]),
         ("What is recorded", list(notice.columns)),
         (
             "Where: in these applications, nowhere else",
             applications or ["in none: the policy lists no application"],
         ),
-        ("How long it is kept", [f"{notice.retention}, until {notice.retention_until}"]),
+        ("How long it is kept", [f"{notice.retention}{until}"]),
         (
             "Pausing",
             [
