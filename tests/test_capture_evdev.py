@@ -8,8 +8,10 @@ import random
 import select
 import struct
 import sys
+import tempfile
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,29 +202,30 @@ def test_a_device_that_goes_away_is_lost_and_the_others_go_on(devices):
 
 
 @pytest.fixture
-def as_nobody(tmp_path):
-    """Return a context in which this process is no root, who may read everything; in ``tmp_path`` others may search."""
+def input_folder(monkeypatch):
+    """Folder in place of /dev/input that every user may search."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        monkeypatch.setattr(source_module, "FOLDER", Path(name))
+        yield Path(name)
 
-    @contextlib.contextmanager
-    def change():
-        if os.geteuid() != 0:
-            yield
-            return
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            os.chmod(folder, 0o755)
+
+@contextlib.contextmanager
+def as_nobody():
+    """Be a user who is not root, who may read everything."""
+    is_root = os.geteuid() == 0
+    if is_root:
         os.seteuid(65_534)
-        try:
-            yield
-        finally:
+    try:
+        yield
+    finally:
+        if is_root:
             os.seteuid(0)
 
-    return change
 
-
-def test_devices_that_are_plugged_in_or_may_be_read_later_are_found(tmp_path, monkeypatch, as_nobody):
-    monkeypatch.setattr(source_module, "FOLDER", tmp_path)
-    fifos = [Fifo(tmp_path / f"event{number}") for number in range(3)]
-    os.rename(fifos[2].path, tmp_path / "elsewhere")
+def test_devices_that_are_plugged_in_or_may_be_read_later_are_found(input_folder):
+    fifos = [Fifo(input_folder / f"event{number}") for number in range(3)]
+    os.rename(fifos[2].path, input_folder / "elsewhere")
     with contextlib.ExitStack() as stack:
         for fifo in fifos:
             stack.callback(fifo.close)
@@ -237,7 +240,7 @@ def test_devices_that_are_plugged_in_or_may_be_read_later_are_found(tmp_path, mo
         assert [type(one) for one in found] == [DeviceFound, DeviceFound, SenseLost]
         assert found[2].why.endswith("event1 cannot be read: Permission denied")
         assert found[2].device_id == found[1].id == 2
-        os.rename(tmp_path / "elsewhere", fifos[2].path)
+        os.rename(input_folder / "elsewhere", fifos[2].path)
         fifos[2].open()
         due_t = source.next_read_t()
         assert due_t is not None
@@ -250,9 +253,8 @@ def test_devices_that_are_plugged_in_or_may_be_read_later_are_found(tmp_path, mo
         assert rows(source.read(due_t), "dx", "source") == [(4, found[2].id)]
 
 
-def test_without_permission_the_message_says_what_to_do(tmp_path, monkeypatch, as_nobody):
-    monkeypatch.setattr(source_module, "FOLDER", tmp_path)
-    os.chmod(Fifo(tmp_path / "event0").path, 0)
+def test_without_permission_the_message_says_what_to_do(input_folder):
+    os.chmod(Fifo(input_folder / "event0").path, 0)
     with as_nobody(), pytest.raises(CaptureError) as caught:
         EvdevSource()
     message = str(caught.value)
@@ -260,8 +262,7 @@ def test_without_permission_the_message_says_what_to_do(tmp_path, monkeypatch, a
         assert part in message
 
 
-def test_a_machine_without_devices_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(source_module, "FOLDER", tmp_path / "none")
+def test_a_machine_without_devices_is_told(input_folder, tmp_path):
     with pytest.raises(CaptureError, match="found no input device"):
         EvdevSource()
     with pytest.raises(CaptureError, match="absent cannot be opened: No such file"):

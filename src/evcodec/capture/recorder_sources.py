@@ -76,4 +76,8 @@ def _open(name: str, hotkey: str | None) -> Source:
         from .fields import AccessibilityFields
 
         return AccessibilityFields()
+    if name == "evdev":
+        from .evdev import EvdevSource
+
+        return EvdevSource()
     raise InvalidArgumentError(f"sources: {name} is not available here")
