@@ -15,19 +15,8 @@ import pytest
 
 from running import environment, evcodec, write_balabit, write_stream
 
-COMMANDS = (
-    "import",
-    "export",
-    "info",
-    "cat",
-    "verify",
-    "repair",
-    "compact",
-    "keygen",
-    "rekey",
-    "record",
-    "demo",
-)
+COMMANDS = ("import", "export", "info", "cat", "verify", "repair", "compact", "keygen", "rekey", "record")
+COMMANDS += ("review", "redact", "demo")
 READING = ("info", "cat", "verify", "export")
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")

@@ -138,3 +138,11 @@ def type_number(entry: Entry) -> int:
 ENTRY_TYPES: dict[int, type[Entry]] = {
     cls.type: cls for cls in (Source, Context, Gap, Anchor, VideoAnchor, Marker, Payload)
 }
+
+
+def reason_name(reason: int) -> str:
+    """Return a gap reason's lower-case name, or its number where the format names none."""
+    try:
+        return GapReason(reason).name.lower()
+    except ValueError:
+        return f"reason {reason}"

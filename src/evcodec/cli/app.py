@@ -20,6 +20,8 @@ from .keys import keygen_command, rekey_command
 from .maintain import compact_command, repair_command, verify_command
 from .policy import policy_command
 from .record import record_command
+from .redact import redact_command
+from .review import review_command
 from .terminal import error_text, say_error
 
 _EPILOG = """\b
@@ -64,6 +66,8 @@ for _command in (
     rekey_command,
     policy_command,
     record_command,
+    review_command,
+    redact_command,
     demo_command,
 ):
     cli.add_command(_command)

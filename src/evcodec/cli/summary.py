@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ..entries import Anchor
+from ..entries import Anchor, reason_name
 from ..keyrecord import group_name
 from ..plain import plain
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, kind_name
-from ..sinks.plain import reason_name
 from ..sinks.selection import column_dtypes
 from .report import problems_of
 

@@ -6,17 +6,9 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from ..entries import Context, Entry, Gap, GapReason, Payload
+from ..entries import Context, Entry, Gap, Payload, reason_name
 from ..plain import plain
 from ..reader import Reader
-
-
-def reason_name(reason: int) -> str:
-    """Return a gap reason's lower-case name, or its number where the format names none."""
-    try:
-        return GapReason(reason).name.lower()
-    except ValueError:
-        return f"reason {reason}"
 
 
 def entry_name(entry: Entry | type[Entry]) -> str:
