@@ -6,6 +6,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from evcodec cimport kernels as ev
 
+cdef enum:
+    KEY_DOWN = 4  # of EventKind
+    KEY_UP = 5
+
 from evcodec.errors import CorruptDataError, InvalidArgumentError, LimitExceededError
 
 DEVICES = ev.EV_X11_DEVICES
@@ -41,6 +45,11 @@ cdef class Parser:
     ------
     InvalidArgumentError
         A buffer is too short.
+
+    Attributes
+    ----------
+    keys : int
+        How many rows of keys were made; the caller sets it back.
     """
 
     cdef uint8_t[::1] _state_bytes, _device_bytes, _row_bytes
@@ -48,6 +57,7 @@ cdef class Parser:
     cdef ev.ev_x11_device *_devices
     cdef ev.ev_x11_row *_rows
     cdef size_t _room
+    cdef public size_t keys
 
     def __cinit__(self, uint8_t[::1] state not None, uint8_t[::1] devices not None, uint8_t[::1] rows not None):
         self._state = <ev.ev_x11_state *>room_of(state, sizeof(ev.ev_x11_state), "state")
@@ -70,7 +80,7 @@ cdef class Parser:
         InvalidArgumentError
             ``start``, ``stop`` or ``row`` are out of range.
         """
-        cdef size_t taken, count, length
+        cdef size_t taken, count, length, i
         cdef int why
         cdef ev.ev_error error
         if start > stop or stop > <size_t>data.shape[0] or row > self._room:
@@ -82,6 +92,8 @@ cdef class Parser:
         if status:
             kind = LimitExceededError if status == ev.EV_LIMIT else CorruptDataError
             raise kind(f"from the X server: {error.what.decode()}: found {error.found}, allowed: {error.allowed}")
+        for i in range(row, row + count):
+            self.keys += self._rows[i].kind == KEY_DOWN or self._rows[i].kind == KEY_UP
         return taken, count, why, length
 
     def place(self, size_t first, size_t last, int64_t x, int64_t y, int32_t width, int32_t height, bint injected_absolute):

@@ -188,7 +188,7 @@ cdef extern from "kernels/ev_x11.h" nogil:
         pass
 
     ctypedef struct ev_x11_row:
-        pass
+        uint8_t kind
 
     int ev_x11_read(const uint8_t *data, size_t size, ev_x11_state *state, ev_x11_device *devices, ev_x11_row *rows, size_t room,
                     size_t *taken, size_t *count, int *stop, size_t *length, ev_error *error)

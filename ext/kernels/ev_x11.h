@@ -10,7 +10,7 @@
 
 enum {
     EV_X11_DEVICES = 256,         /* the server numbers its devices below that */
-    EV_X11_LONGEST = 1 << 20,     /* no packet that we ask for has more bytes */
+    EV_X11_LONGEST = 1 << 17,     /* bytes: nothing that we ask for has more */
     EV_X11_UNCHANGED = INT32_MIN, /* high half of a position that an event did not tell */
 };
 

@@ -14,6 +14,7 @@ FINER: int
 
 @final
 class Parser:
+    keys: int
     def __new__(cls, state: np.ndarray, devices: np.ndarray, rows: np.ndarray) -> Self: ...
     def read(
         self, data: bytes | bytearray | memoryview | np.ndarray, start: int, stop: int, row: int

@@ -45,7 +45,7 @@ class Connection:
         self.size: tuple[int, int] = (screen.width_in_pixels, screen.height_in_pixels)
         self.min_keycode: int = server.info.min_keycode
         self._next_id: int = server.info.resource_id_base
-        self._sent = server.request_serial - 1 & 0xFFFF
+        self._sent: int = server.request_serial - 1 & 0xFFFF
         self._unread = bytearray()
         self.events: deque[bytes] = deque(maxlen=_MOST_UNREAD)
         self.atoms: dict[str, int] = {}

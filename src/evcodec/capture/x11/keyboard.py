@@ -65,7 +65,7 @@ def upper(keysym: int) -> int:
 def keys_of(answer: bytes) -> dict[int, Key]:
     """Return the keys of an answer to XkbGetMap, by keycode."""
     first_type, type_count = answer[14], answer[15]
-    first, symbols_total, count = struct.unpack_from("=BHB", answer, 17)
+    first, count = answer[17], answer[20]
     at = 40
     types = [KeyType(0, {})] * first_type
     for _ in range(type_count):

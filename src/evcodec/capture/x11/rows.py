@@ -12,11 +12,12 @@ from . import wire
 from .keyboard import Keyboard
 
 ROOM = 1 << 16
-_COLUMNS = {name: STANDARD_COLUMNS[name].dtype for name in INPUT_COLUMNS} | {
-    "x_sub": np.dtype("uint8"),
-    "y_sub": np.dtype("uint8"),
-}
+_COLUMNS = (*INPUT_COLUMNS, "x_sub", "y_sub")
+assert all(wire.ROW[name] == STANDARD_COLUMNS[name].dtype for name in INPUT_COLUMNS)
 _PIXEL = 1 << 32
+# Enumerations are slow to ask, and this is asked a hundred times a second.
+_MOVE, _KEY_DOWN, _KEY_UP = int(EventKind.MOVE), int(EventKind.KEY_DOWN), int(EventKind.KEY_UP)
+_INJECTED, _ABSOLUTE = np.uint16(EventFlag.INJECTED), np.uint16(EventFlag.ABSOLUTE)
 
 
 class Rows:
@@ -42,6 +43,12 @@ class Rows:
         self.placed = 0
         self.named = 0
         self.at = (0, 0)
+        self._is_injected_absolute = False
+
+    @property
+    def unnamed_keys(self) -> int:
+        """Return how many keys there are whose meaning is not known."""
+        return self._parser.keys
 
     @property
     def devices(self) -> np.ndarray:
@@ -59,11 +66,6 @@ class Rows:
         self.count += made
         return taken, why, length
 
-    def kinds(self, first: int) -> np.ndarray:
-        """Return the kinds of rows from one on."""
-        kinds: np.ndarray = self._rows["kind"][first : self.count]
-        return kinds
-
     def span_ns(self, first: int, stop: int) -> int:
         """Return the time between the first and the last of some rows."""
         return int(self._rows["t"][stop - 1] - self._rows["t"][first]) if stop > first else 0
@@ -79,14 +81,18 @@ class Rows:
         if stop == first:
             self.at = anchor or start
             return
+        if anchor is None:
+            self.at = self._put(first, stop, start, injected_absolute=self._is_injected_absolute)
+            return
         end = self._put(first, stop, start, injected_absolute=False)
-        if anchor is not None and not _is_near(end, anchor):
+        if not _is_near(end, anchor):
             rows = self._rows[first:stop]
-            injected = (rows["kind"] == EventKind.MOVE) & (rows["flags"] & EventFlag.INJECTED != 0)
+            injected = (rows["kind"] == _MOVE) & (rows["flags"] & _INJECTED != 0)
             if injected.any():
                 end = self._put(first, stop, start, injected_absolute=True)
-                if _is_near(end, anchor):
-                    rows["flags"][injected] |= np.uint16(EventFlag.ABSOLUTE)
+                self._is_injected_absolute = _is_near(end, anchor)
+                if self._is_injected_absolute:
+                    rows["flags"][injected] |= _ABSOLUTE
                     rows["dx"][injected] = rows["dy"][injected] = 0
             if not _is_near(end, anchor):
                 end = self._put(first, stop, start, injected_absolute=False)
@@ -96,7 +102,7 @@ class Rows:
                     (start[0] + anchor[0] - end[0], start[1] + anchor[1] - end[1]),
                     injected_absolute=False,
                 )
-        self.at = anchor or end
+        self.at = anchor
 
     def _put(self, first: int, stop: int, at: tuple[int, int], *, injected_absolute: bool) -> tuple[int, int]:
         return self._parser.place(first, stop, *at, *self.size, injected_absolute)
@@ -104,8 +110,11 @@ class Rows:
     def name_keys(self, keyboard: Keyboard) -> None:
         """Say what the keys of the rows mean, under the map as it is now."""
         first, self.named = self.named, self.count
+        if not self._parser.keys:
+            return
+        self._parser.keys = 0
         kinds = self._rows["kind"][first : self.count]
-        for place in np.flatnonzero((kinds == EventKind.KEY_DOWN) | (kinds == EventKind.KEY_UP)):
+        for place in np.flatnonzero((kinds == _KEY_DOWN) | (kinds == _KEY_UP)):
             row = self._rows[first + place]
             row["keysym"], row["key_class"] = keyboard.meaning(
                 int(row["code"]) + 8, int(row["modifiers"]), int(row["layout"])
@@ -140,15 +149,13 @@ class Rows:
         """Return (code, source, whether it goes down) of keys in rows from one on."""
         rows = self._rows[first : self.count]
         kinds = rows["kind"]
-        found = rows[(kinds == EventKind.KEY_DOWN) | (kinds == EventKind.KEY_UP)]
-        return [
-            (int(row["code"]), int(row["source"]), bool(row["kind"] == EventKind.KEY_DOWN)) for row in found
-        ]
+        found = rows[(kinds == _KEY_DOWN) | (kinds == _KEY_UP)]
+        return [(int(row["code"]), int(row["source"]), bool(row["kind"] == _KEY_DOWN)) for row in found]
 
     def batch(self, first: int, stop: int) -> EventBatch:
         """Return rows as a batch of arrays of its own."""
         rows = self._rows[first:stop]
-        return EventBatch(**{name: rows[name].astype(dtype) for name, dtype in _COLUMNS.items()})
+        return EventBatch._from_arrays({name: rows[name].copy() for name in _COLUMNS}, stop - first)
 
     def drop(self, stop: int) -> None:
         """Forget the rows before ``stop``, and wipe what they held."""
@@ -161,4 +168,4 @@ class Rows:
 
 
 def _is_near(found: tuple[int, int], wanted: tuple[int, int]) -> bool:
-    return all(abs(a - b) <= _PIXEL for a, b in zip(found, wanted, strict=True))
+    return abs(found[0] - wanted[0]) <= _PIXEL and abs(found[1] - wanted[1]) <= _PIXEL

@@ -21,8 +21,7 @@ from .session import Session
 from .stream import Stream
 from .windows import Windows
 
-_HOLD_NS = 50_000_000  # how long rows wait for the server to say where the pointer is
-_SOON_NS = 4_000_000
+_HOLD_NS = 500_000_000  # how long rows wait for the server to say where the pointer is, which mostly takes no tenth of a ms
 _REPEAT_NS = 20_000_000  # RECORD hands out what it holds when somebody asks the server something
 _CLOCKS_APART_MS = 50
 
@@ -134,7 +133,7 @@ class X11Source:
         if self._is_lost:
             return self._last_t if self._lost else None
         if self._rows.count or self._session.notes:
-            return self._last_t + _SOON_NS
+            return self._last_t + _HOLD_NS  # should no answer come, which would be readable
         return self._pinged_t + _REPEAT_NS if self._down else None
 
     def layout_name(self, layout: int) -> str | None:
@@ -166,9 +165,10 @@ class X11Source:
         if self._asking.fileno() in ready or self._asking.events:
             self._look_at_hotkey(now_t)
         wants_pings = bool(self._down) and now_t >= self._pinged_t + _REPEAT_NS
-        if self._stream.ask_if_needed(first, ping=wants_pings):
+        if rows.unnamed_keys:
+            self._note_keys(first)
+        if self._stream.ask_if_needed(ping=wants_pings):
             self._pinged_t = now_t
-        self._note_keys(first)
         if self._down or self._repeats.fileno() in ready:
             self._insert_repeats(now_t)
         return self._give(now_t)
@@ -208,7 +208,7 @@ class X11Source:
         """Return what needs not wait any more: rows whose positions are known, and what was noted among them."""
         rows, session = self._rows, self._session
         if rows.count > rows.placed:
-            if self._waits_since is None:
+            if self._waits_since is None or rows.placed:  # an answer came, and the next is under way
                 self._waits_since = now_t
             elif now_t - self._waits_since > _HOLD_NS:
                 rows.place(rows.count, None)  # the server is busy: as far as it can be told without it

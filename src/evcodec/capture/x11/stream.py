@@ -8,14 +8,14 @@ from collections import deque
 from contextlib import suppress
 
 from ... import _x11
-from ...schema import EventKind
 from . import wire
 from .connection import Connection, ServerLostError
 from .session import Session
 
 _ROOM = 1 << 18
 _MOST_BYTES = 8 << 20  # in one read
-_WAIT_S = 0.002  # for answers, which mostly take a twentieth of that
+_MANY_BYTES = 1 << 16  # from here on the server holds more, and sends it as fast as it is taken
+_WAIT_S = 0.002
 _POINTER, _FOCUS, _BEGIN = range(3)
 _ZEROS = bytes(_ROOM)
 
@@ -32,6 +32,7 @@ class Stream:
         self._view = memoryview(self._buffer)
         self._have = 0
         self._asked: deque[tuple[int, int]] = deque()
+        self._waits = [0, 0, 0]
         self._select(xkb)
 
     def _select(self, xkb: wire.Extension) -> None:
@@ -42,7 +43,7 @@ class Stream:
         self._session.numbers(self._xinput, xkb.first_event, -1 if randr is None else randr.first_event)
         answer = connection.ask(wire.xi_query_device(self._xinput, wire.ALL_MASTERS))
         masters = devices_numbers(answer) if answer else []
-        self._master = masters[0] if masters else 2
+        self._pointer_request = wire.xi_query_pointer(self._xinput, root, masters[0] if masters else 2)
         if randr is not None:
             connection.ask(wire.randr_query_version(randr.opcode))
             connection.send(wire.randr_select(randr.opcode, root))
@@ -66,7 +67,7 @@ class Stream:
         self._view[: len(rest)] = rest
         self._have = len(rest)
         self._ask(_BEGIN, wire.get_input_focus())
-        self._ask(_POINTER, wire.xi_query_pointer(self._xinput, self._connection.root, self._master))
+        self._ask(_POINTER, self._pointer_request)
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""
@@ -92,16 +93,17 @@ class Stream:
             try:
                 got = self._connection.socket.recv_into(self._view[self._have :])
             except BlockingIOError:
-                return
+                if total < _MANY_BYTES or not select.select([self._connection.socket], [], [], _WAIT_S)[0]:
+                    return
+                continue
             except OSError as error:
                 raise ServerLostError(error.strerror or "the connection broke") from None
             if not got:
                 raise ServerLostError("it closed the connection")
             total += got
-            is_all = self._have + got < _ROOM
             self._parse(self._have + got)
-            if is_all:
-                return
+            if total < _MANY_BYTES:
+                return  # a person at work does not fill this in the time between two reads
 
     def _parse(self, stop: int) -> None:
         done = 0
@@ -136,6 +138,7 @@ class Stream:
         if not self._asked or self._asked[0][0] != serial:
             return  # an error of a request about a window that is gone
         _, what = self._asked.popleft()
+        self._waits[what] -= 1
         if packet[0] == wire.ERROR:
             return
         if what == _POINTER:
@@ -145,45 +148,27 @@ class Stream:
                 self._session.has_begun = True
             self._session.focus_is(struct.unpack_from("=I", packet, 8)[0])
 
-    def ask_if_needed(self, first: int, *, ping: bool) -> bool:
-        """Ask for the pointer and the focus where what came may have changed them, and wait a little for the answers.
+    def ask_if_needed(self, *, ping: bool) -> bool:
+        """Ask for the pointer and the focus where what came may have changed them; return whether something was asked.
 
-        Parameters
-        ----------
-        first : int
-            First row that this read has made.
-        ping : bool
-            Ask in any case.
-
-        Returns
-        -------
-        bool
-            Whether something was asked.
+        The answers come among the events, and with them the next read; nobody waits. With ``ping`` something is asked anyway.
         """
-        session = self._session
-        kinds = self._rows.kinds(first)
-        has_keys = (
-            bool(((kinds == EventKind.KEY_DOWN) | (kinds == EventKind.KEY_UP)).any()) if kinds.size else False
-        )
-        wanted = {what for _, what in self._asked}
+        session, rows = self._session, self._rows
         is_asking = False
-        if (self._rows.count > self._rows.placed or session.wants_pointer) and _POINTER not in wanted:
+        if (rows.count > rows.placed or session.wants_pointer) and not self._waits[_POINTER]:
             session.wants_pointer = False
-            self._ask(_POINTER, wire.xi_query_pointer(self._xinput, self._connection.root, self._master))
+            self._ask(_POINTER, self._pointer_request)
             is_asking = True
-        if (has_keys or session.wants_focus or ping) and _FOCUS not in wanted:
+        if (rows.unnamed_keys or session.wants_focus or ping) and not self._waits[_FOCUS]:
             session.wants_focus = False
             self._ask(_FOCUS, wire.get_input_focus())
             is_asking = True
-        for _ in range(4):
-            if not self._asked or not select.select([self._connection.socket], [], [], _WAIT_S)[0]:
-                break
-            self.receive()
         return is_asking
 
     def _ask(self, what: int, request: bytes) -> None:
         self._connection.send(request)
         self._asked.append((self._connection.serial, what))
+        self._waits[what] += 1
 
     def close(self) -> None:
         """End the connection, and wipe what was not dealt with."""
