@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -243,8 +244,8 @@ class Desktop:
         self.bus = self._spawn(
             "bus", ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}"]
         )
-        socket = self.folder / "run" / "bus"
-        wait_for(lambda: socket.exists() or self.bus.poll() is not None, "the session bus")
+        path = self.folder / "run" / "bus"
+        wait_for(lambda: _listens(path) or self.bus.poll() is not None, "the session bus")
         if self.bus.poll() is not None:
             raise RuntimeError(f"dbus-daemon ended: {self.log('bus')[-500:]}")
 
@@ -384,6 +385,12 @@ class Desktop:
             .reshape(height, width, 4)
         )
         return rows[:, :, 2::-1].copy() if header[7] == 0 else rows[:, :, 1:].copy()
+
+
+def _listens(path: Path) -> bool:
+    """Tell whether a server takes connections there; its socket is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def processes(mark: str, session: int | None = None) -> list[tuple[int, list[bytes]]]:

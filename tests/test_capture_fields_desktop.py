@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 import pytest
 
-from desktop import missing
+from desktop import missing, processes
 from evcodec.capture.model import ElementAct, FieldConfirmed, FieldFocused, Secrecy
 from field_ear import Ear
 
@@ -86,6 +90,72 @@ def test_confirm_says_whether_the_field_still_has_the_focus(app, ear):
     ear.source.confirm("7:1.5/org/nobody", 1)
     ear.settle(100)
     assert 1 not in {c.asked_t for c in ear.all(FieldConfirmed)}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("gtk3", marks=needs("gtk3")), pytest.param("page", marks=needs("chromium"))]
+)
+def test_a_password_that_is_shown_stays_secure_and_a_field_that_becomes_one_is_secure_at_once(
+    name, programs, desktop
+):
+    app = programs(name)
+    plain = "entry" if name == "page" else "text"
+    with Ear(desktop) as ear:  # which has not seen it hidden
+        app.focus("second")
+        desktop.key("F9")
+        ear.settle(300)
+        ear.forget()
+        app.focus("password")
+        try:
+            # The label of the page's says what it is.
+            first = ear.known(plain, Secrecy.SECURE if name == "page" else Secrecy.PLAIN)
+            ear.forget()
+            desktop.key("F9")
+            ear.until(
+                lambda: ear.confirm(first.id).is_focused and ear.field and ear.field.role == "password text",
+                "the password to be hidden",
+            )
+            assert ear.known("password text", Secrecy.SECURE).id == first.id
+            ear.forget()
+            desktop.key("F9")
+            ear.until(
+                lambda: ear.confirm(first.id) and ear.field and ear.field.role == plain, "it to be shown"
+            )
+            ear.settle(200)
+            assert {o.field.secrecy for o in ear.all(FieldFocused)} == {Secrecy.SECURE}
+        finally:
+            if ear.field is not None and ear.field.role == plain:
+                desktop.key("F9")
+
+
+@needs("chromium")
+def test_a_browser_that_answers_for_a_page_that_stands_still_confirms_no_key_struck_meanwhile(
+    programs, ear, desktop
+):
+    app = programs("page")
+    app.focus("second")
+    app.focus("entry")
+    field = ear.known("entry", Secrecy.PLAIN)
+    pages = [
+        pid
+        for pid, words in processes("", app.process.pid)
+        if any(b"--type=renderer" in word for word in words)
+    ]
+    assert pages
+    try:
+        for pid in pages:
+            os.kill(pid, signal.SIGSTOP)
+        struck_t = time.monotonic_ns()
+        desktop.type("ab")
+        ear.settle(200)
+        answer = ear.confirm(field.id)
+        assert answer.is_focused  # says the browser, which knows no better
+        assert answer.heard_t < struck_t
+    finally:
+        for pid in pages:
+            os.kill(pid, signal.SIGCONT)
+    app.wait_value("entry", "ab")
+    ear.until(lambda: ear.confirm(field.id).heard_t > struck_t, "the page to have told that keys came")
 
 
 @pytest.mark.parametrize(

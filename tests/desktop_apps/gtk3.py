@@ -5,7 +5,8 @@ import sys
 import gi
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import GLib, Gtk  # noqa: E402
+gi.require_version("Gdk", "3.0")
+from gi.repository import Gdk, GLib, Gtk  # noqa: E402
 from telling import acts, tell  # noqa: E402
 
 title, name = sys.argv[1:3]
@@ -59,6 +60,14 @@ for key in ("entry", "password", "second", "combo"):
     elements[key].connect("changed", show)
 window.connect("set-focus", lambda *_: GLib.idle_add(lambda: show() and False))
 window.connect("notify::is-active", show)
+
+
+def on_key(_, event):
+    if event.keyval == Gdk.KEY_F9:  # shows the password, or hides it
+        elements["password"].set_visibility(not elements["password"].get_visibility())
+
+
+window.connect("key-press-event", on_key)
 window.connect("destroy", Gtk.main_quit)
 window.show_all()
 elements["entry"].grab_focus()

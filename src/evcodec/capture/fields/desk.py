@@ -17,7 +17,7 @@ from .finding import Finder
 from .focus import Focus
 from .looking import Looker
 
-# As the registry writes them. None of text, and none of the mouse: what nobody listens to costs the applications nothing.
+# As the registry writes them. None of what a text holds, none of the mouse: what nobody listens to costs applications nothing.
 EVENTS = (
     "object:state-changed:focused",
     "focus:",
@@ -28,6 +28,7 @@ EVENTS = (
     "object:state-changed:expanded",
     "object:selection-changed",
     "object:property-change:accessible-value",
+    "object:text-caret-moved",  # without the text: that keys have come to a page which has a browser answer for it
 )
 OBJECT = "interface='org.a11y.atspi.Event.Object',member="
 MATCHES = (
@@ -37,6 +38,7 @@ MATCHES = (
     OBJECT + "'StateChanged',arg0='expanded'",
     OBJECT + "'SelectionChanged'",
     OBJECT + "'PropertyChange',arg0='accessible-value'",
+    OBJECT + "'TextCaretMoved'",
     "interface='org.a11y.atspi.Event.Focus'",
     "interface='org.a11y.atspi.Event.Window'",
     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.a11y.atspi.Registry'",
@@ -67,6 +69,7 @@ class Desk:
             ("Object", "statechanged", "expanded"): partial(self.acts.heard, "expanded"),
             ("Object", "selectionchanged", ""): partial(self.acts.heard, "selection"),
             ("Object", "propertychange", "accessible-value"): partial(self.acts.heard, "value"),
+            ("Object", "textcaretmoved", ""): self._on_caret,
         }
         for rule in MATCHES:
             self._bus.call(jeepney.message_bus, "AddMatch", "s", (f"type='signal',{rule}",))
@@ -102,6 +105,8 @@ class Desk:
     def pump(self, now_t: int) -> None:
         """Take in what came; `BusLost` where the bus or its registry is gone."""
         self._bus.pump(now_t)
+        if not self._bus.has_more:
+            self.focus.reading(now_t)
         if self._why is not None:
             raise BusLost(self._why)
         if self._bus.has_overflowed:
@@ -166,6 +171,9 @@ class Desk:
 
     def _on_focus(self, element: Element, on: int, now_t: int) -> None:
         self.focus.focused(element, now_t)
+
+    def _on_caret(self, element: Element, on: int, now_t: int) -> None:
+        self.focus.caret_moved(element, now_t)
 
     def _on_activate(self, window: Element, on: int, now_t: int) -> None:
         self._search_later(window, now_t)

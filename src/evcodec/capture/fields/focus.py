@@ -13,6 +13,7 @@ from .secrecy import has_focus, secrecy_of
 
 AGAIN_NS = 30_000_000  # until an element that has just got the focus is asked once more whether it has
 MOST_AGAIN = 5
+READ_NS = 8_000_000  # what was read now may have come so long ago, where there was no read meanwhile
 MOST_SECURE = 4096  # fields of which it is remembered that they were secure
 
 
@@ -38,9 +39,20 @@ class Focus:
         self._tries = 0
         self._round = 0  # answers to looks of earlier rounds are none
         self._secure: dict[str, None] = {}
+        self._is_remote = False
+        self._heard_t = self._read_t = 0
         self.on_known: Callable[[Look, int], None] | None = None
         self.element: Element | None = None
         self.field: Field | None = None
+
+    def reading(self, now_t: int) -> None:
+        """Note that all is read that came until now."""
+        self._read_t = now_t
+
+    def caret_moved(self, element: Element, now_t: int) -> None:
+        """Take in that the text cursor of an element moved: what was struck before had come there."""
+        if element == self.element:
+            self._heard_t = max(self._read_t, now_t - READ_NS)
 
     def next_t(self) -> int | None:
         """Return when `settle` wants to be called."""
@@ -50,6 +62,8 @@ class Focus:
         """Take in that an element says it has got the focus."""
         if element != self.element:
             self.element = element
+            self._heard_t = max(self._read_t, now_t - READ_NS)
+            self._is_remote = False
             self._publish(Field(id=self.id_of(element), role="unknown", secrecy=Secrecy.UNKNOWN), now_t)
         self._wanted, self._tries = True, 0
 
@@ -86,7 +100,12 @@ class Focus:
             if is_current and self.field is not None:
                 self._compare(self.field, atspi.role_name(roles[0]), now_t)
             is_focused = is_current and has_focus(atspi.role_name(roles[0]), states)
-            self._tell(FieldConfirmed(t=now_t, asked_t=asked_t, field_id=field_id, is_focused=is_focused))
+            heard_t = self._heard_t if is_current and self._is_remote else None
+            self._tell(
+                FieldConfirmed(
+                    t=now_t, asked_t=asked_t, field_id=field_id, is_focused=is_focused, heard_t=heard_t
+                )
+            )
 
         self._looker.ask(element, atspi.ACCESSIBLE, "GetState", on_states)
 
@@ -113,6 +132,8 @@ class Focus:
             if number != self._round:
                 return
             field = self._field_of(look)
+            # A browser answers for its pages, which may be far behind; what is not told yet may be one.
+            self._is_remote = not look.is_complete or look.origin is not None
             if look.is_complete or field.secrecy is Secrecy.SECURE:
                 self._publish(field, now_t)
             if look.is_complete and self.on_known is not None:
