@@ -14,10 +14,13 @@ from evcodec.capture.model import (
     Application,
     Field,
     FieldConfirmed,
+    FieldFocused,
     InputEvents,
     Observed,
+    PointerEntered,
     Secrecy,
     Window,
+    WindowFocused,
 )
 from evcodec.capture.passed import Passed, PassedContext, PassedEvents, PassedGap
 from evcodec.capture.policy import Accessibility, ApplicationRule, Elements, Keys, Policy, Title, Values
@@ -215,3 +218,19 @@ class Desk:
             for one in self.passed
             if isinstance(one, PassedContext)
         ]
+
+
+LISTED = policy(EDITOR_RULE, OTHER_RULE, TERMINAL_RULE, BROWSER_RULE)
+
+
+def desk(
+    *rules: ApplicationRule, application: Application = EDITOR, field: Field | None = None, **changes: Any
+) -> Desk:
+    """Return a desk where an application has the focus and the pointer since the beginning, by default in a plain field."""
+    made = Desk(policy(*rules) if rules else LISTED, **changes)
+    made.tell(
+        WindowFocused(t=0, window=window(application)),
+        PointerEntered(t=0, application=application),
+        FieldFocused(t=0, field=plain(application=application) if field is None else field),
+    )
+    return made

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import numpy as np
 
 from ..batch import EventBatch
 from ..entries import GapReason
-from ..schema import ColumnGroup
 from .confirming import Confirming
 from .decision import Desktop
 from .gate_state import GateState, Recording, state_of
@@ -32,9 +30,9 @@ from .model import (
     WindowFocused,
     wipe,
 )
-from .passed import Passed, PassedAct, PassedContext, PassedDevice, PassedEvents, PassedGap
+from .passed import Passed, PassedDevice, PassedEvents, PassedGap
 from .policy import Policy, Title
-from .telling import act_kind, act_value, application_value, display_value, element_value, window_value
+from .teller import Teller
 from .timeline import Change, CoarseGaps, GapLine, Timeline
 from .timing import Timing
 
@@ -68,7 +66,6 @@ class Gate:
 
     def __init__(self, policy: Policy, t: int, *, title_key: bytes, timing: Timing | None = None) -> None:
         self._policy = policy
-        self._title_key = title_key
         self._timing = timing or Timing()
         # All that the sources had at this time was observed.
         self._now_t = t
@@ -93,9 +90,7 @@ class Gate:
         self._untold_changes: deque[Change] = deque()
         self._lost_devices: dict[int, int] = {}
         self._ready: list[Passed] = []
-        # What was told last of each type of context, since the last gap.
-        self._told: dict[str, dict[str, Any]] = {}
-        self._told_displays: tuple[object, ...] = ()
+        self._teller = Teller(policy, title_key)
         self._is_finished = False
 
     # ---- what is told to it ----
@@ -328,7 +323,9 @@ class Gate:
             elif isinstance(head, Run):
                 self._pass_run(head, passed, now_t)
             else:
-                self._pass_note(head, passed)
+                self._notes -= 1
+                possible = list(self._timeline.possible(head.t))
+                self._teller.pass_note(head, possible, self._desktop.displays, passed)
             self._queue.pop()
             head = self._queue.head
         return self._with_gaps(passed, due_t if head is None else min(due_t, head.t))
@@ -376,57 +373,6 @@ class Gate:
                     passed.append(PassedEvents(batch=part.batch()))
                 else:
                     part.wipe()
-
-    def _pass_note(self, note: Note, passed: list[Passed]) -> None:
-        """Tell what is in force from a note on, or an act, where all of what may be the truth allows it."""
-        self._notes -= 1
-        possible = list(self._timeline.possible(note.t))
-        is_open = bool(possible) and all(verdict.reason is None for verdict in possible)
-        news = note.news
-        if isinstance(news, EventsLost):
-            if possible and any(verdict.reason is None for verdict in possible):
-                is_counted = is_open and all(verdict.keys_reason is None for verdict in possible)
-                passed.append(
-                    PassedGap(
-                        reason=GapReason.KERNEL_DROP,
-                        t0=min(news.since_t, news.t),
-                        t1=news.t,
-                        device_id=news.device_id,
-                        lost=news.lost if is_counted else None,
-                    )
-                )
-            return
-        if not is_open:
-            self._told.clear()
-            return
-        if ColumnGroup.CONTEXT not in self._policy.groups:
-            return
-        verdict = possible[0]
-        if isinstance(news, ElementActed):
-            is_own = news.pid is not None and all(
-                one.pid == news.pid and one.rule is verdict.rule for one in possible
-            )
-            is_secure = any(one.keys_reason is GapReason.SECURE_FIELD for one in possible)
-            value = act_value(news, verdict) if is_own and not is_secure else None
-            if value is not None:
-                passed.append(PassedAct(t=note.t, kind=act_kind(news), value=value))
-            return
-        if self._desktop.displays and self._desktop.displays != self._told_displays:
-            self._told_displays = self._desktop.displays
-            value = display_value(self._desktop.displays)
-            passed.append(PassedContext(t=note.t, context_type="display", value=value))
-        for context_type, value in (
-            ("application", application_value(verdict)),
-            ("window", window_value(verdict, self._title_key)),
-            ("element", element_value(verdict)),
-        ):
-            if self._told.get(context_type, {}) == value:
-                continue
-            # What lies inside of something new is told anew.
-            while context_type in self._told:
-                self._told.popitem()
-            self._told[context_type] = value
-            passed.append(PassedContext(t=note.t, context_type=context_type, value=value))
 
     def _with_gaps(self, passed: list[Passed], until_t: int) -> list[Passed]:
         gaps: list[PassedGap] = []

@@ -10,7 +10,13 @@ from .options import json_option
 from .terminal import console, printable, say, say_error, say_json, show, table
 
 
-@click.group("policy", short_help="Check what a policy of the recorder allows.")
+@click.group(
+    "policy",
+    short_help="Check what a policy of the recorder allows.",
+    epilog="""\b
+Examples:
+  evcodec policy check policy.toml""",
+)
 def policy_command() -> None:
     """Look at policies of the recorder."""
 
