@@ -125,6 +125,7 @@ class Desk:
     timing: Timing = field(default_factory=Timing)
     answers: Callable[[str, int], tuple[int, bool] | None] = lambda _id, _t: (5 * MS, True)
     start_t: int = 0
+    heard_t: Callable[[], int | None] = lambda: None
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.policy, self.start_t, title_key=b"k" * 32, timing=self.timing)
@@ -176,7 +177,11 @@ class Desk:
             if answer is not None:
                 self.tell(
                     FieldConfirmed(
-                        t=self.now + answer[0], asked_t=self.now, field_id=asked, is_focused=answer[1]
+                        t=self.now + answer[0],
+                        asked_t=self.now,
+                        field_id=asked,
+                        is_focused=answer[1],
+                        heard_t=self.heard_t(),
                     )
                 )
         self.passed += self.gate.release(self.now)

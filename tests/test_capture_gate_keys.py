@@ -9,6 +9,7 @@ from evcodec.capture.gate import Timing
 from evcodec.capture.model import (
     Application,
     DeviceFound,
+    FieldConfirmed,
     FieldFocused,
     KeyboardGrabbed,
     PointerEntered,
@@ -60,8 +61,6 @@ def test_an_answer_before_the_hold_back_is_over_does_not_count():
     made.run(310 * MS)
     made.answers = lambda _id, _t: None
     made.gate._confirming.asked("f", 320 * MS)
-    from evcodec.capture.model import FieldConfirmed
-
     made.tell(FieldConfirmed(t=330 * MS, asked_t=320 * MS, field_id="f", is_focused=True))
     made.run(1_000 * MS)
     assert made.codes == []
@@ -334,3 +333,31 @@ def test_the_keyboard_in_the_hands_of_another():
     made.run(3_000 * MS)
     assert made.codes == [30, 31]
     assert made.moves == [710]
+
+
+def test_a_page_that_is_behind_its_browser():
+    """The browser answers for the page; only what is struck before the text cursor moved is known to have gone there."""
+    made = desk(answers=lambda _id, _t: None)
+
+    def answer(asked_t, heard_t):
+        made.gate._confirming.asked("f", asked_t * MS)
+        made.tell(
+            FieldConfirmed(
+                t=(asked_t + 5) * MS,
+                asked_t=asked_t * MS,
+                field_id="f",
+                is_focused=True,
+                heard_t=heard_t * MS,
+            )
+        )
+
+    made.input(*typed(300 * MS, 30), *typed(400 * MS, 40))
+    made.run(520 * MS)
+    answer(600, 310)
+    made.run(800 * MS)
+    assert [(row["kind"], row["code"]) for row in made.rows] == [
+        (EventKind.KEY_DOWN, 30),
+        (EventKind.KEY_UP, 30),
+    ]
+    made.run(3_000 * MS)
+    assert made.codes == [30]

@@ -13,10 +13,14 @@ _MOST_ANSWERS = 256
 
 
 class Answer(NamedTuple):
-    """An application said that the field had the focus; it counts from ``until_t`` on, if nothing adverse is heard by then."""
+    """An application said that the field had the focus; it counts from ``until_t`` on, if nothing adverse is heard by then.
+
+    ``heard_t`` is as in `FieldConfirmed`.
+    """
 
     asked_t: int
     until_t: int
+    heard_t: int | None
 
 
 class Confirming:
@@ -57,9 +61,16 @@ class Confirming:
         if not 0 <= took <= self._timing.answer:
             return False
         # Who answers slowly also tells slowly what happened meanwhile.
-        self._answers.append(Answer(news.asked_t, news.t + max(self._timing.settle, took)))
+        self._answers.append(Answer(news.asked_t, news.t + max(self._timing.settle, took), news.heard_t))
         return True
 
-    def first_after(self, t: int) -> Answer | None:
-        """Return the first answer to a question that was asked at ``t`` or later."""
-        return next((answer for answer in self._answers if answer.asked_t >= t), None)
+    def first_for(self, t: int, *, has_gone_down: bool) -> Answer | None:
+        """Return the first answer that tells where a key went that was struck at ``t``; None: there is none yet.
+
+        Of one that has gone down before, and passed, all is known but that it came up, so that it need not have been heard of.
+        """
+        for answer in self._answers:
+            is_heard = has_gone_down or answer.heard_t is None or answer.heard_t >= t
+            if is_heard and answer.asked_t >= t + self._timing.hold:
+                return answer
+        return None

@@ -6,7 +6,7 @@ from collections import deque
 
 from ..entries import GapReason
 from ..schema import EventKind
-from .confirming import Confirming
+from .confirming import Answer, Confirming
 from .decision import Verdict
 from .held import Key
 from .policy import Keys
@@ -64,8 +64,12 @@ class KeyGate:
     def wants_answer(self, now_t: int) -> bool:
         """Tell whether a key waits for its field to be confirmed by a question that has not been answered."""
         latest = now_t - self._timing.hold
-        asked = next((key for key in reversed(self._keys) if key is not None and key.true_t <= latest), None)
-        return asked is not None and self._confirming.first_after(asked.true_t + self._timing.hold) is None
+        return any(
+            key is not None and key.true_t <= latest and self._answer_for(key) is None for key in self._keys
+        )
+
+    def _answer_for(self, key: Key) -> Answer | None:
+        return self._confirming.first_for(key.true_t, has_gone_down=key.kind != EventKind.KEY_DOWN)
 
     def decide(self, now_t: int) -> None:
         """Decide what can be decided at ``now_t``."""
@@ -74,7 +78,7 @@ class KeyGate:
             if key is None:
                 self._down.clear()
             else:
-                keys = self._allowed(key.true_t, now_t)
+                keys = self._allowed(key, now_t)
                 if keys is None:
                     return
                 self._settle(key, keys)
@@ -88,8 +92,9 @@ class KeyGate:
         self._keys.clear()
         self._down.clear()
 
-    def _allowed(self, t: int, now_t: int) -> Keys | None:
-        """Return how much of a key struck at ``t`` passes; None: that is not known yet."""
+    def _allowed(self, key: Key, now_t: int) -> Keys | None:
+        """Return how much of a key passes; None: that is not known yet."""
+        t = key.true_t
         changes = self._timeline.since(t)
         is_future = t > now_t + self._timing.ahead
         if (
@@ -104,7 +109,7 @@ class KeyGate:
             if any(verdict.confirm is not None or not _is_same(first, verdict) for verdict in possible):
                 return Keys.NONE
             return _least(possible) if now_t >= t + self._timing.hold else None
-        answer = self._confirming.first_after(t + self._timing.hold)
+        answer = self._answer_for(key)
         until = now_t if answer is None else answer.until_t
         # All that may have been heard by then: of a loop that stood still it is not known when.
         known = [
