@@ -56,15 +56,23 @@ class Demo:
         policy.write_text(POLICY.format(executable=form.path))
         say(f"policy: {policy}: keys of {form.path} in full, nothing else")
         recorder = self.desktop.start(
-            sys.executable, "-m", "evcodec", "record", "--policy", policy, self.file, title="May evcodec record"
+            sys.executable,
+            "-m",
+            "evcodec",
+            "record",
+            "--policy",
+            policy,
+            self.file,
+            title="May evcodec record",
         )
         time.sleep(2.5)  # Start can be pressed after a pause
         self.picture("1-consent")
         self.press_start(recorder.window)
-        wait_for(lambda: self.desktop.windows("evcodec is recording"), "the indicator")
+        wait_for(lambda: self.desktop.windows("evcodec is recording") or recorder.lines, "the indicator")
         say("Start recording was pressed; at work for a minute ...")
         self.work(form)
-        self.stop()
+        if recorder.process.poll() is None:
+            self.stop()
         recorder.wait()
         say(*recorder.lines)
 
@@ -108,7 +116,9 @@ class Demo:
         for step in itertools.count():
             if time.monotonic() > end:
                 break
-            self.desktop.xdotool("mousemove_relative", "--", 3 - step % 7, 2 - step % 5, "click", 4 + step % 2)
+            self.desktop.xdotool(
+                "mousemove_relative", "--", 3 - step % 7, 2 - step % 5, "click", 4 + step % 2
+            )
             time.sleep(0.15)
 
     def glide(self, form: App, element: str) -> None:
@@ -165,7 +175,9 @@ def letters(file: Path) -> Iterator[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="folder for the recording and the pictures; a new one by default")
+    parser.add_argument(
+        "--out", type=Path, help="folder for the recording and the pictures; a new one by default"
+    )
     arguments = parser.parse_args()
     reason = missing("openbox", "gtk3", "at-spi", "xterm", "tk")
     if reason:

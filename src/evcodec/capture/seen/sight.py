@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from .connection import connect
+from ..xlib import connect
 
 # A pixel may be this far from its colour: displays of 16 bits round.
 TOLERANCE = 12

@@ -9,8 +9,8 @@ import tkinter.font
 from collections.abc import Callable
 from typing import Any
 
+from ..xlib import connect
 from .channel import Channel
-from .connection import connect
 
 # Where the system cannot wake Tk for a socket.
 POLL_MS = 50

@@ -13,9 +13,9 @@ import sys
 import threading
 from typing import Any
 
+from ..xlib import connect, take_cookies_for_any_host
 from . import process
 from .channel import Channel
-from .connection import connect, take_cookies_for_any_host
 from .look import figures
 from .reports import Ask, State
 

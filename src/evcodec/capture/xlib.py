@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import MissingExtraError
+from ..errors import MissingExtraError
 
 # Of a cookie in an Xauthority file that is for whatever address the display has; some display managers write only such.
 FAMILY_WILD = 0xFFFF
@@ -21,7 +21,7 @@ def connect() -> Any:
     try:
         import Xlib.display
     except ImportError as error:
-        raise MissingExtraError("the indicator needs python-xlib: pip install 'evcodec[capture]'") from error
+        raise MissingExtraError("an X11 desktop needs python-xlib: pip install 'evcodec[capture]'") from error
     take_cookies_for_any_host()
     return Xlib.display.Display()
 
