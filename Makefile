@@ -23,13 +23,17 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fuzz test-cpu-levels lint types bench bench-quick reliability pipelines-bench instructions instructions-update machines tsan sanitize clean
+.PHONY: help demo demo-record test soak fuzz test-cpu-levels lint types bench bench-quick reliability pipelines-bench instructions instructions-update machines tsan sanitize clean
 
 help:
 	@sed -n '1,9s/^# *//p' Makefile
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/evcodec demo $(if $(INPUT),"$(INPUT)")
+
+# A minute at a virtual desktop, recorded with everything that belongs to it: consent, indicator, password, pause, review.
+demo-record: $(VENV)/.record $(VENV)/.desktop
+	$(VENV)/bin/python tests/record_demo.py $(ARGS)
 
 test: $(VENV)/.test $(VENV)/.desktop
 	$(VENV)/bin/python -m pytest $(PARALLEL) $(ARGS)
@@ -111,6 +115,10 @@ $(VENV)/.built: $(BUILT_FROM) | $(VENV)/pyvenv.cfg
 $(VENV)/.demo: $(VENV)/.built
 	$(PIP) install 'evcodec[cli,mcap]'
 	-$(PIP) install --only-binary :all: pyarrow pcodec
+	@touch $@
+
+$(VENV)/.record: $(VENV)/.built
+	$(PIP) install 'evcodec[capture,cli]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.built

@@ -124,6 +124,7 @@ class Bar:
         self._upper, self._middle = (scale(4), scale(22)), (0, height - edge)
         self._word.place(x=height, width=self._room)
         self._small.place(x=height, y=scale(25), width=self._room, height=scale(17))
+        self._word.lift()  # over the small words where there are none
 
     def _button(self, scale: Scale, text: str, press: Callable[[], None]) -> tk.Button:
         """Return a button of the bar."""
