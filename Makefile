@@ -1,4 +1,4 @@
-# make demo | test | soak | fuzz | test-cpu-levels | lint | types | bench | bench-quick | reliability |
+# make demo | demo-record | test | soak | fuzz | test-cpu-levels | lint | types | bench | bench-quick | reliability |
 #      pipelines-bench | instructions | instructions-update | machines | tsan | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes, but for the programs of a desktop
