@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from evcodec import GapReason, Writer
+from evcodec.cli import main
 from evcodec.sample import sample_session
 
 # What must never be shown unless asked for; the streams below hold it in every place that could leak.
@@ -47,6 +51,18 @@ def evcodec(*args: str | Path, stdin: bytes | None = None, cwd: Path | None = No
     assert "Traceback" not in found.err, found.err
     assert b"Traceback" not in found.out
     return found
+
+
+def evcodec_here(capsys: pytest.CaptureFixture[str], *args: str | Path) -> Done:
+    """Run a command in this process, for tests whose time would go into starting another."""
+    capsys.readouterr()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        status = main(list(map(str, args)))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    out, err = capsys.readouterr()
+    return Done(status, out.encode(), err)
 
 
 def write_stream(path: Path, events: int = 3_000, *, seed: int = 1, **options: Any) -> Path:
