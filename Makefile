@@ -1,5 +1,5 @@
 # make demo | demo-record | test | soak | fuzz | test-cpu-levels | lint | types | bench | bench-quick | reliability |
-#      pipelines-bench | instructions | instructions-update | machines | tsan | sanitize | clean | help
+#      pipelines-bench | capture-bench | instructions | instructions-update | machines | tsan | sanitize | clean | help
 #
 # Everything is installed into a virtual environment of its own; nothing outside of it changes, but for the programs of a desktop
 # that `make test` installs by apt-get where it may (tests/desktop_packages.sh).
@@ -23,7 +23,7 @@ STUBS = $(patsubst src/evcodec/%.pyi,evcodec.%,$(wildcard src/evcodec/*.pyi))
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-record test soak fuzz test-cpu-levels lint types bench bench-quick reliability pipelines-bench instructions instructions-update machines tsan sanitize clean
+.PHONY: help demo demo-record test soak fuzz test-cpu-levels lint types bench bench-quick reliability pipelines-bench capture-bench instructions instructions-update machines tsan sanitize clean
 
 help:
 	@sed -n '1,9s/^# *//p' Makefile
@@ -79,6 +79,11 @@ reliability: $(VENV)/.bench
 # The jobs of training and ETL beside Parquet and OWAMcap; ARGS=--quick in minutes. Torch and Ray are measured where they are installed.
 pipelines-bench: $(VENV)/.bench
 	$(VENV)/bin/python -m benchmarks.pipelines $(ARGS)
+
+# What recording costs on a virtual desktop, beside pynput and JSON lines; ARGS=--quick in a minute. Needs Xvfb, openbox, xterm, xdotool.
+capture-bench: $(VENV)/.built
+	$(PIP) install 'evcodec[capture,cli]' pynput
+	$(VENV)/bin/python -m benchmarks.capture --naive $(ARGS)
 
 # Instruction counts of the kernels beside the committed figures; `make instructions-update` writes these anew. Needs valgrind.
 instructions: | $(VENV)/pyvenv.cfg

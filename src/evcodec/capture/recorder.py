@@ -18,6 +18,7 @@ from typing import Any
 
 from ..entries import GapReason
 from ..errors import CaptureError, WriteFailedError
+from ..protection import Protection
 from ..version import __version__
 from ..writer import Writer
 from .clock import now_t
@@ -96,7 +97,11 @@ class Recorder:
     Raises
     ------
     InvalidArgumentError
-        A source that does not exist.
+        A source that does not exist, or a key that is none.
+    MissingExtraError
+        There are keys, and no ``evcodec[crypto]``.
+    OSError
+        A key cannot be read.
 
     Notes
     -----
@@ -127,6 +132,8 @@ class Recorder:
             }
         if chain or signing_key is not None:
             self._options |= {"chain": chain, "signing_key": signing_key}
+        # A key that cannot be read is found before anybody is asked.
+        Protection.of(self._options.get("recipients"), chain, signing_key)
         self._say = say or _say_to_stderr
         self._session: Session | None = None
         self._output: Output | None = None

@@ -44,6 +44,10 @@ it on, or something failed (what was recorded before stays); 2 bad usage or poli
 )
 @click.option("--duration", type=TimeType(), metavar="TIME", help="End after this long: 90s, 30min, 2h.")
 @click.option("--fsync", is_flag=True, help="Force what is written to the device, four times a second.")
+@click.option(
+    "--chain", is_flag=True, help="Chain the records, so that a change of any shows (verify --chain)."
+)
+@click.option("--sign", metavar="KEY", help="Sign the chain with this key, of keygen --sign.")
 @click.option("--force", is_flag=True, help="Write over OUT.evc.")
 @click.option("--status", is_flag=True, help="Say what is being recorded now, and record nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
@@ -53,6 +57,8 @@ def record_command(
     sources: str | None,
     duration: GivenTime | None,
     fsync: bool,
+    chain: bool,
+    sign: str | None,
     force: bool,
     status: bool,
     as_json: bool,
@@ -63,7 +69,7 @@ def record_command(
     be started hidden, in the background or from elsewhere.
     """
     if status:
-        if target or policy or sources or duration or fsync or force:
+        if target or policy or sources or duration or fsync or chain or sign or force:
             raise click.UsageError("--status goes with --json only")
         return _say_status(as_json)
     if target is None or policy is None:
@@ -74,11 +80,17 @@ def record_command(
         raise click.UsageError("--duration: allowed: above 0, as 90s, 30min or 2h")
     check_place(target)
     check_outputs([policy], [target], force=force, only_streams=True)
-    return _record(target, policy, sources, duration, fsync, as_json)
+    options = {"fsync": fsync, "chain": chain or sign is not None, "signing_key": sign}
+    return _record(target, policy, sources, duration, options, as_json)
 
 
 def _record(
-    target: str, policy: str, sources: str | None, duration: GivenTime | None, fsync: bool, as_json: bool
+    target: str,
+    policy: str,
+    sources: str | None,
+    duration: GivenTime | None,
+    options: dict[str, Any],
+    as_json: bool,
 ) -> int:
     from ..capture import Recorder, load_policy
 
@@ -86,7 +98,7 @@ def _record(
         load_policy(policy),
         target,
         sources=None if sources is None else [name.strip() for name in sources.split(",")],
-        fsync=fsync,
+        **options,
         say=lambda message: say_error(printable(message)),
     )
     found = recorder.run(None if duration is None else duration.ns / _S)
