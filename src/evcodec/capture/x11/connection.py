@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any
 
 from ...errors import CaptureError, MissingExtraError
+from ..xlib import take_cookies_for_any_host
 from . import wire
 
 _ANSWER_S = 1.0  # a server that is held by another client answers nobody
@@ -221,6 +222,7 @@ def _connected(name: str | None) -> Any:
 
         resource_classes: dict[str, type] = {}  # noqa: RUF012
 
+    take_cookies_for_any_host()
     try:
         return Plain(wanted)
     except xlib_error.DisplayNameError:
