@@ -11,6 +11,7 @@ import numpy as np
 from evcodec import EventBatch, Writer
 
 WALL_NS = 1_700_000_000 * 10**9
+LATER_NS = 4 * 10**18  # in the year 2096
 
 
 def made(count: int = 100, start: int = 0, step: int = 1_000, **columns: Any) -> EventBatch:

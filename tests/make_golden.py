@@ -218,7 +218,7 @@ def plain(value: Any) -> Any:
 
 def described(data: bytes) -> dict[str, Any]:
     """Return what a stream holds, as JSON carries it."""
-    with Reader(data, without_key="skip") as reader:
+    with Reader(data, without_key="skip", past_retention="allow") as reader:
         return described_by(reader)
 
 

@@ -78,7 +78,7 @@ def test_appending_to_nothing_begins(there, tmp_path):
 
 def test_metadata_and_governance_carry_over(tmp_path):
     path = tmp_path / "s.evc"
-    governance = {"purpose": "tests", "retain_until_ns": 5}
+    governance = {"purpose": "tests", "retain_until_ns": 4 * 10**18}
     write(path, session(10), metadata={"a": 1}, governance=governance)
     write(path, session(10), mode="a")
     write(path, session(10), mode="a", metadata={})

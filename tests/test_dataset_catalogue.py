@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import evcodec
-from dataset_files import WALL_NS, made, put, stream
+from dataset_files import LATER_NS, WALL_NS, made, put, stream
 from evcodec import CorruptDataError, InvalidArgumentError, LimitExceededError, UnsupportedVersionError
 
 pa = pytest.importorskip("pyarrow")
@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
             made(10 * (i + 1), start=10**9 * i),
             epoch=WALL_NS if i else None,
             metadata={"n": i, "raw": b"\xff", "nested": {"a": [1, None]}},
-            governance={"purpose": "training", "retain_until_ns": WALL_NS + i, "policy_digest": b"\x00"},
+            governance={"purpose": "training", "retain_until_ns": LATER_NS + i, "policy_digest": b"\x00"},
         )
     put(tmp_path / "d" / "user=0" / "empty.evc", evcodec.EventBatch())
     return tmp_path
@@ -74,7 +74,7 @@ def test_files_that_it_knows_are_not_opened(folder: Path) -> None:
     assert names == steps == []
     assert again.files == first.files == evcodec.open_dataset(folder / "d").files
     assert again.files[0].metadata == {"n": 0, "raw": b"\xff", "nested": {"a": [1, None]}}
-    assert again.files[0].retain_until_ns == WALL_NS
+    assert again.files[0].retain_until_ns == LATER_NS
     with opened() as names:
         assert sum(map(len, again.read_split(split))) == 10
     assert names == ["0.evc"]
@@ -249,7 +249,7 @@ def test_other_tools_may_look_into_it(folder: Path) -> None:
     table = pq.read_table(folder / "c.parquet").sort_by("path")
     assert table["events"].to_pylist() == [10, 30, 0, 20, 40]
     assert table["purpose"].to_pylist() == ["training", "training", None, "training", "training"]
-    assert table["retain_until_ns"].to_pylist()[:2] == [WALL_NS, WALL_NS + 2]
+    assert table["retain_until_ns"].to_pylist()[:2] == [LATER_NS, LATER_NS + 2]
     assert table["epoch_ns"].to_pylist() == [None, WALL_NS, None, WALL_NS, WALL_NS]
 
 

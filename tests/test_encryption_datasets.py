@@ -319,7 +319,7 @@ def test_readers_to_arrow(plain: EventBatch) -> None:
         assert table["code"].to_pylist() == list(range(10))
         assert "a letter" in table["context"][0].as_py()
     with evcodec.Reader(target.getvalue()) as reader:
-        with pytest.raises(pa.ArrowInvalid, match="MissingKeyError: .* keys to x25519"):
+        with pytest.raises(pa.ArrowInvalid, match=r"MissingKeyError: .* keys to x25519"):
             pa.table(reader.arrow(["t", "code"]))
         assert pa.table(reader.arrow(["t", "x"])).num_rows == 10
     with evcodec.Reader(target.getvalue(), without_key="skip") as reader:

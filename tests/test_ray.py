@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ray_cluster  # noqa: F401  (settings that Ray reads when it is imported)
+from dataset_files import LATER_NS
 from evcodec import EventBatch, EventKind, InvalidArgumentError, Reader, Writer, open_dataset
 from evcodec.sample import sample_session
 from evcodec.ticks import READS, TICK_COLUMNS, fixed_ticks, tick_batches
@@ -29,7 +30,7 @@ def folder(tmp_path_factory):
     for i in range(12):
         path = folder / f"user=u{i % 3}" / f"s{i:02d}.evc"
         path.parent.mkdir(exist_ok=True)
-        with Writer(path, governance={"purpose": "training", "retain_until_ns": 1_000 + i}) as w:
+        with Writer(path, governance={"purpose": "training", "retain_until_ns": LATER_NS + i}) as w:
             w.write(sample_session(300 + i, seed=i))
     with Writer(folder / "long.evc", block_events=1_000) as w:
         w.write(sample_session(50_500, seed=99))
@@ -325,7 +326,7 @@ def test_bad_arguments(tmp_path, wrong):
 
 def test_governance_in_common(dataset):
     training = dataset.filter(where={"purpose": "training"})
-    assert common_governance(training) == {"purpose": "training", "retain_until_ns": 1_000}
+    assert common_governance(training) == {"purpose": "training", "retain_until_ns": LATER_NS}
     with pytest.raises(
         InvalidArgumentError, match=r"purpose: found None in .*long\.evc and 'training' in .*s00\.evc"
     ):

@@ -25,7 +25,7 @@ from evcodec.stream import verify
 from evcodec.wire import Header, pack_entries
 from keyboard import Keyboard, play
 from reference import decode_stream
-from running import evcodec_here
+from running import here
 
 SECRET = "swordfish7"
 SECOND = 1_000_000_000
@@ -386,13 +386,12 @@ def test_a_damaged_recording_is_refused(tmp_path):
 def test_the_command_says_counts_and_never_texts(tmp_path, capsys):
     path = everywhere(tmp_path / "s.evc")
     (tmp_path / "secrets.txt").write_text(f"{SECRET}\n\n", encoding="utf-8")
-    done = evcodec_here(
-        capsys, "redact", path, tmp_path / "out.evc", "--find-from", tmp_path / "secrets.txt", "--json"
+    done = here("redact", path, tmp_path / "out.evc", "--find-from", tmp_path / "secrets.txt", "--json"
     )
     found = json.loads(done.text)
     assert (done.status, found["matches"], found["strings"], found["proved"]) == (0, 1, 12, True)
     assert SECRET not in done.text + done.err
-    done = evcodec_here(capsys, "redact", tmp_path / "out.evc", "--in-place", "--find-text", SECRET)
+    done = here("redact", tmp_path / "out.evc", "--in-place", "--find-text", SECRET)
     assert "0 places" in done.text
     assert SECRET not in done.text + done.err
 
@@ -414,7 +413,7 @@ def test_ranges_are_offsets_times_or_the_wall_clock(tmp_path, capsys):
     )
     for at, text in enumerate(ranges):
         target = tmp_path / f"{at}.evc"
-        assert evcodec_here(capsys, "redact", path, target, "--range", text).status == 0
+        assert here("redact", path, target, "--range", text).status == 0
         with Reader(target) as reader:
             batch = reader.read()
         left.append(len(batch))
@@ -433,7 +432,7 @@ def test_ranges_are_offsets_times_or_the_wall_clock(tmp_path, capsys):
 def test_bad_usage_is_one_line_and_writes_nothing(tmp_path, capsys, arguments):
     path = play([("type", "x")]).write(tmp_path / "s.evc")
     given_arguments = [str(tmp_path / "out.evc") if one == "OUT" else one for one in arguments]
-    done = evcodec_here(capsys, "redact", path, *given_arguments)
+    done = here("redact", path, *given_arguments)
     assert done.status in (1, 2)
     assert done.err.count("\n") == 1
     assert sorted(item.name for item in tmp_path.iterdir()) == ["s.evc"]
@@ -450,7 +449,7 @@ def test_without_presidio_the_command_says_what_to_install(tmp_path, capsys):
     except ImportError:
         pass
     path = play([("type", "x")]).write(tmp_path / "s.evc")
-    done = evcodec_here(capsys, "redact", path, tmp_path / "out.evc", "--personal-data")
+    done = here("redact", path, tmp_path / "out.evc", "--personal-data")
     assert done.status != 0
     assert "pip install 'evcodec[review]'" in done.err
 

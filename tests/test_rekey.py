@@ -136,7 +136,7 @@ def test_a_stream_that_was_not_ended(sealed, tmp_path):
 pytest.importorskip("click")
 pytest.importorskip("rich")
 
-from running import evcodec as run  # noqa: E402
+from running import here as run  # noqa: E402
 
 
 @pytest.fixture

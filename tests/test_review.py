@@ -18,7 +18,7 @@ from evcodec.review.strokes import Strokes
 from evcodec.review.typed import PASTED, UNKNOWN, Typing, typing_of
 from evcodec.schema import EventKind, KeyClass
 from keyboard import CONTROL, LEFT, Keyboard, edited, play
-from running import evcodec, evcodec_here
+from running import evcodec, here
 
 GEDIT = ("application", {"executable": "/usr/bin/gedit", "window_class": "Gedit", "keys": "full"})
 MAIL = ("application", {"executable": "/opt/mail/mail", "window_class": "Mail", "keys": "class"})
@@ -230,7 +230,7 @@ def test_imported_windows_go_by_the_last_part_of_their_title(tmp_path):
 def test_nothing_of_the_content_is_shown_unless_asked_for(tmp_path, capsys):
     path = session(tmp_path / "s.evc")
     for arguments in ((), ("--json",), ("--page", str(tmp_path / "p.html"))):
-        done = evcodec_here(capsys, "review", str(path), *arguments)
+        done = here("review", str(path), *arguments)
         assert (done.status, "gedit" in done.text) == (0, True)
         assert "sword" not in done.text + done.err
     picture = (tmp_path / "p.html").read_text(encoding="utf-8")
@@ -242,9 +242,9 @@ def test_nothing_of_the_content_is_shown_unless_asked_for(tmp_path, capsys):
 
 def test_typed_text_needs_a_terminal_or_a_word(tmp_path, capsys):
     path = session(tmp_path / "s.evc")
-    assert evcodec_here(capsys, "review", str(path), "--show-text").status == 2
-    assert evcodec_here(capsys, "review", str(path), "--show-text", "--anywhere", "--json").status == 2
-    assert "gedit: swordfish" in evcodec_here(capsys, "review", str(path), "--show-text", "--anywhere").text
+    assert here("review", str(path), "--show-text").status == 2
+    assert here("review", str(path), "--show-text", "--anywhere", "--json").status == 2
+    assert "gedit: swordfish" in here("review", str(path), "--show-text", "--anywhere").text
 
 
 def test_json_has_counts_and_times(tmp_path):
@@ -258,8 +258,8 @@ def test_json_has_counts_and_times(tmp_path):
 
 def test_bad_inputs_are_one_line(tmp_path, capsys):
     (tmp_path / "no.evc").write_bytes(b"nothing of the kind")
-    done = evcodec_here(capsys, "review", str(tmp_path / "no.evc"))
+    done = here("review", str(tmp_path / "no.evc"))
     assert (done.status, done.err.count("\n")) == (1, 1)
     data = session(tmp_path / "s.evc").read_bytes()
     (tmp_path / "cut.evc").write_bytes(data[:-60])
-    assert evcodec_here(capsys, "review", str(tmp_path / "cut.evc")).status == 1
+    assert here("review", str(tmp_path / "cut.evc")).status == 1

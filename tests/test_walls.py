@@ -36,6 +36,7 @@ LAYERS = (
     ("checksums", "version"),
     ("cpu", "framing", "compression", "messages", "retrying"),
     ("levels", "wire"),
+    ("governance",),
     ("keyrecord",),
     ("chain", "parts", "block"),
     ("encoding", "sealed"),

@@ -54,7 +54,7 @@ def _known(kind: int, position: int, fields: dict[str, Any]) -> tuple[int, int, 
 
 
 def _compare(stream: bytes, decoded: Decoded) -> None:
-    with Reader(stream, max_block_bytes=MOST_BYTES, without_key="skip") as reader:
+    with Reader(stream, max_block_bytes=MOST_BYTES, without_key="skip", past_retention="allow") as reader:
         batch, entries = reader.read(), list(reader.entries())
         require(len(batch) == decoded.count == len(reader), "as many events")
         require(reader.metadata == decoded.streams[0].header.get("metadata", {}), "the same metadata")
@@ -88,7 +88,7 @@ def run(data: bytes) -> None:
         )
         return
     try:
-        with Reader(stream, without_key="skip") as reader:
+        with Reader(stream, without_key="skip", past_retention="allow") as reader:
             reader.columns  # noqa: B018 - a column of dtypes that have none in common cannot be read at once
     except InvalidArgumentError:
         return

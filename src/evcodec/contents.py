@@ -16,6 +16,7 @@ from .entries import Entry
 from .errors import EvcodecError, InvalidArgumentError, MissingKeyError, ReadLimitError
 from .findings import Findings, Problem
 from .framing import Record, RecordType
+from .governance import Use
 from .index import kind_bits
 from .inputs import PipeInput, SeekableInput
 from .locate import Locator, RecordPlace, read_record
@@ -96,13 +97,15 @@ class FileContents(_Guard):
     """Streams in a seekable input."""
 
     def __init__(
-        self, source: SeekableInput, skip_damage: bool, max_block_bytes: int, keyring: Keyring
+        self, source: SeekableInput, skip_damage: bool, max_block_bytes: int, keyring: Keyring, use: Use
     ) -> None:
         super().__init__(skip_damage)
         self.name = source.name
         self._source = source
         self._locator = Locator(source, skip_damage, max_block_bytes, self.findings, keyring)
         self.headers = self._locator.headers
+        for number, header in enumerate(self.headers):
+            use.check(header.governance, f"stream {number}")
         self._last_matching: tuple[Filter, list[RecordPlace]] | None = None
         self.was_walked = self._locator.was_walked
 
@@ -254,10 +257,13 @@ class PipeContents(_Guard):
         max_block_bytes: int,
         max_entries_bytes: int,
         keyring: Keyring,
+        use: Use,
     ) -> None:
         super().__init__(skip_damage)
         self.name = source.name
         self._keyring = keyring
+        self._use = use
+        self._admitted = 0
         self._keys: list[StreamKeys] = []
         self._unread: dict[int, MissingKeyError] = {}  # by group: the first entries that there was no key for
         self._max_block_bytes = max_block_bytes
@@ -314,9 +320,21 @@ class PipeContents(_Guard):
 
     def _scan(self, source: PipeInput) -> Iterator[StreamRecord]:
         while piece := source.read_piece():
-            yield from self._scanner.feed(piece)
+            for record in self._scanner.feed(piece):
+                self._admit()
+                yield record
         self._ended = True
-        yield from self._scanner.finish()
+        for record in self._scanner.finish():
+            self._admit()
+            yield record
+        self._admit()
+
+    def _admit(self) -> None:
+        """Check what streams state that have begun, before anything of them is given."""
+        while self._admitted < len(self._scanner.streams):
+            header = self._scanner.streams[self._admitted].header
+            self._use.check(header.governance, f"stream {self._admitted}")
+            self._admitted += 1
 
     def blocks(self, chosen: Filter) -> Iterator[tuple[int, Block]]:
         """Yield position and block of each as it comes, whatever is in it; keep the entries on the way."""

@@ -35,8 +35,20 @@ class InvalidArgumentError(EvcodecError, ValueError):
     """An argument is outside of what is allowed; nothing was written."""
 
 
-class MissingKeyError(InvalidArgumentError):
-    """What was asked for is encrypted, and no key that was given opens it: no damage, so it is never skipped as such."""
+class NotPermittedError(InvalidArgumentError):
+    """What was asked for is there, and not to be had like this: no damage, so it is never skipped as such."""
+
+
+class MissingKeyError(NotPermittedError):
+    """What was asked for is encrypted, and no key that was given opens it."""
+
+
+class PurposeError(NotPermittedError):
+    """A stream was recorded for another purpose than it was to be read for."""
+
+
+class RetentionError(NotPermittedError):
+    """A stream states that it was to be kept up to a time that is past."""
 
 
 class MissingExtraError(EvcodecError, ImportError):

@@ -20,6 +20,7 @@ from .entry_lists import EntryLists
 from .errors import EvcodecError, InvalidArgumentError
 from .findings import Problem
 from .framing import RecordType
+from .governance import Use
 from .inputs import PipeInput, open_input
 from .limits import DEFAULT_BLOCK_BYTES, DEFAULT_READ_BYTES
 from .parallel import Crew, Job, check_threads
@@ -66,6 +67,11 @@ class Reader(EntryLists, ArrowMethods):
     without_key : {"raise", "skip"}
         What to do where no key opens a group: raise MissingKeyError when anything of it may be asked for; or leave its
         columns and entries out, unless a column is asked for by name. It is never read as zeros.
+    purpose : str, or collection of str and None, optional
+        What it is read for. A stream that states another purpose is refused, and so is one that states none unless None is
+        among several; all streams that are put end to end must pass. By default no purpose is asked for.
+    past_retention : {"raise", "allow"}
+        What to do with a stream whose ``retain_until_ns`` is past when it is opened: refuse it, or read it.
 
     Raises
     ------
@@ -73,6 +79,8 @@ class Reader(EntryLists, ArrowMethods):
         An argument is outside of what is allowed.
     MissingExtraError
         There are keys, and no ``evcodec[crypto]``.
+    PurposeError, RetentionError
+        A stream is refused, whatever ``on_error`` says; on a pipe when it comes, by what reads then.
     TruncatedDataError, CorruptDataError, UnsupportedVersionError
         There is no sound header.
     OSError
@@ -98,6 +106,8 @@ class Reader(EntryLists, ArrowMethods):
         threads: int = 1,
         keys: Any = None,
         without_key: str = "raise",
+        purpose: Any = None,
+        past_retention: str = "raise",
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise InvalidArgumentError(f"on_error: found {on_error!r}, allowed: 'raise', 'skip'")
@@ -106,17 +116,20 @@ class Reader(EntryLists, ArrowMethods):
         self._threads = check_threads(threads)
         self._crews: Collection[Crew] = weakref.WeakSet() if threads > 1 else ()
         keyring = keys if isinstance(keys, Keyring) else Keyring(keys, without_key)
+        use = Use.of(purpose, past_retention)
         self._input = open_input(source)
         try:
-            self._contents = self._open(on_error == "skip", max_block_bytes, keyring)
+            self._contents = self._open(on_error == "skip", max_block_bytes, keyring, use)
         except BaseException:
             self._input.close()
             raise
 
-    def _open(self, skip_damage: bool, max_block_bytes: int, keyring: Keyring) -> FileContents | PipeContents:
+    def _open(
+        self, skip_damage: bool, max_block_bytes: int, keyring: Keyring, use: Use
+    ) -> FileContents | PipeContents:
         if isinstance(self._input, PipeInput):
-            return PipeContents(self._input, skip_damage, max_block_bytes, self._max_read_bytes, keyring)
-        return FileContents(self._input, skip_damage, max_block_bytes, keyring)
+            return PipeContents(self._input, skip_damage, max_block_bytes, self._max_read_bytes, keyring, use)
+        return FileContents(self._input, skip_damage, max_block_bytes, keyring, use)
 
     def __enter__(self) -> Reader:
         return self
@@ -379,21 +392,29 @@ def decode(
     max_read_bytes: int = DEFAULT_READ_BYTES,
     keys: Any = None,
     without_key: str = "raise",
+    purpose: Any = None,
+    past_retention: str = "raise",
 ) -> EventBatch:
     """Return all events of a stream in memory.
 
     Parameters
     ----------
     data : bytes-like
-    threads, max_read_bytes, keys, without_key
+    threads, max_read_bytes, keys, without_key, purpose, past_retention
         As in `Reader`.
 
     Raises
     ------
     CorruptDataError, TruncatedDataError, UnsupportedVersionError, LimitExceededError, InvalidArgumentError
-        As in `Reader.read`.
+        As in `Reader` and `Reader.read`.
     """
     with Reader(
-        data, threads=threads, max_read_bytes=max_read_bytes, keys=keys, without_key=without_key
+        data,
+        threads=threads,
+        max_read_bytes=max_read_bytes,
+        keys=keys,
+        without_key=without_key,
+        purpose=purpose,
+        past_retention=past_retention,
     ) as reader:
         return reader.read()

@@ -134,6 +134,7 @@ _GOVERNANCE: dict[str, Callable[[Any], str | None]] = {
     "retain_until_ns": _TIME,
     "recipient_key_ids": _strings,
 }
+GOVERNANCE_KEYS = tuple(_GOVERNANCE)
 
 
 # ---- header ----

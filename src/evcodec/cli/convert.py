@@ -45,6 +45,7 @@ from .options import (
     reading,
     selection_options,
     threads_option,
+    use_options,
 )
 from .outcome import Outcome, convert_each, show_summary
 from .report import problems_of, repair_hint
@@ -211,6 +212,7 @@ Every integer is kept exactly. A column that only some events have is 0 elsewher
 )
 @selection_options
 @encrypted_option
+@use_options
 @damage_option
 @threads_option
 @force_option
@@ -225,6 +227,8 @@ def export_command(
     stop: Any,
     keys: Any,
     without_key: str,
+    purpose: Any,
+    past_retention: str,
     skip_damage: bool,
     threads: int,
     force: bool,
@@ -259,7 +263,13 @@ def export_command(
     def convert(outcome: Outcome, advance: Callable[[int, int], None]) -> None:
         try:
             with reading(
-                outcome.source, skip_damage=skip_damage, threads=threads, keys=keys, without_key=without_key
+                outcome.source,
+                skip_damage=skip_damage,
+                threads=threads,
+                keys=keys,
+                without_key=without_key,
+                purpose=purpose,
+                past_retention=past_retention,
             ) as reader:
                 with whole_output(outcome.target, make_folders=True) as output:
                     outcome.events = export(

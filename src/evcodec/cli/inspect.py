@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from ..batch import EventBatch
-from ..errors import EvcodecError, InvalidArgumentError, MissingKeyError
+from ..errors import EvcodecError, InvalidArgumentError, NotPermittedError
 from ..plain import dumps
 from ..reader import Reader
 from ..schema import STANDARD_COLUMNS, EventKind, kind_name
@@ -18,7 +18,7 @@ from ..sinks.plain import entry_objects, stream_object
 from ..sinks.selection import column_dtypes
 from .files import is_pipe, streams
 from .keys import encrypted_option, key_option
-from .options import Selection, damage_option, json_option, reading, selection_options
+from .options import Selection, damage_option, json_option, reading, selection_options, use_options
 from .report import problems_of, report_error, report_problems
 from .summary import summarise
 from .terminal import (
@@ -66,7 +66,9 @@ def info_command(paths: tuple[str, ...], keys: Any, skip_damage: bool, as_json: 
     status = 0
     for at, item in enumerate(inputs):
         try:
-            with reading(item.path, skip_damage=skip_damage, keys=keys, without_key="skip") as reader:
+            # Who is to decide what becomes of a stream must be able to look at it.
+            options = {"keys": keys, "without_key": "skip", "past_retention": "allow"}
+            with reading(item.path, skip_damage=skip_damage, **options) as reader:
                 found = summarise(reader, item.path)
         except BrokenPipeError:
             raise
@@ -143,6 +145,9 @@ def _show(out: Console, found: dict[str, Any]) -> None:
         for source in found["sources"]:
             sources.add_row(str(source["index"]), printable(source["name"]), _pairs(source["properties"]))
         _section(out, sources)
+    if found["past_retention"]:
+        out.print()
+        out.print("It was to be kept up to a time that is past: read no more, to be erased.")
     for name in ("metadata", "governance"):
         if found[name]:
             values = table(name, "")
@@ -205,6 +210,7 @@ lines hold every column as an integer. What was typed and read is shown: you ask
     help="First print what the stream says beside events: gaps, contexts, markers, …",
 )
 @encrypted_option
+@use_options
 @damage_option
 @json_option
 def cat_command(
@@ -218,6 +224,8 @@ def cat_command(
     entries: bool,
     keys: Any,
     without_key: str,
+    purpose: Any,
+    past_retention: str,
     skip_damage: bool,
     as_json: bool,
 ) -> int:
@@ -238,14 +246,20 @@ def cat_command(
             # What comes through a pipe is shown when it comes, unless the first event of all must be known.
             live = is_pipe(item.path) and clock != "relative" and not wanted.is_relative
             with reading(
-                item.path, skip_damage=skip_damage, as_it_comes=live, keys=keys, without_key=without_key
+                item.path,
+                skip_damage=skip_damage,
+                as_it_comes=live,
+                keys=keys,
+                without_key=without_key,
+                purpose=purpose,
+                past_retention=past_retention,
             ) as reader:
                 left = _print(reader, wanted, left, clock, as_json, entries, live)
                 status |= report_problems(item.path, problems_of(reader))
         except BrokenPipeError:
             raise
         except (EvcodecError, OSError) as error:
-            is_usage = isinstance(error, InvalidArgumentError) and not isinstance(error, MissingKeyError)
+            is_usage = isinstance(error, InvalidArgumentError) and not isinstance(error, NotPermittedError)
             if is_usage and len(inputs) == 1:
                 # Bad usage; of several inputs, one that lacks a column does not stop the others.
                 raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..errors import EvcodecError, InvalidArgumentError, MissingKeyError
+from ..errors import EvcodecError, InvalidArgumentError, NotPermittedError
 from ..keyrecord import group_name, group_number
 from .files import STDIO, check_outputs, check_place, opened_input, output_path, shown_name
 from .options import force_option, json_option
@@ -182,7 +182,7 @@ def rekey_command(
     except BrokenPipeError:
         raise
     except (EvcodecError, OSError) as error:
-        if isinstance(error, InvalidArgumentError) and not isinstance(error, MissingKeyError):
+        if isinstance(error, InvalidArgumentError) and not isinstance(error, NotPermittedError):
             raise
         report_error(source, error)
         return 1

@@ -185,6 +185,23 @@ def damage_option(command: _Command) -> _Command:
     )(command)
 
 
+def use_options(command: _Command) -> _Command:
+    """Add ``--purpose`` and ``--past-retention``."""
+    command = click.option(
+        "--past-retention",
+        flag_value="allow",
+        default="raise",
+        help="Read also what states that it was to be kept up to a time that is past.",
+    )(command)
+    return click.option(
+        "--purpose",
+        multiple=True,
+        metavar="TEXT",
+        callback=lambda _ctx, _param, values: values or None,
+        help="Refuse what states another purpose, or none; may be given several times.",
+    )(command)
+
+
 @contextmanager
 def reading(
     path: str,
@@ -194,6 +211,8 @@ def reading(
     threads: int = 1,
     keys: Any = None,
     without_key: str = "raise",
+    purpose: Any = None,
+    past_retention: str = "raise",
 ) -> Iterator[Reader]:
     """Open a stream, raising at damage or stepping over it.
 
@@ -201,9 +220,16 @@ def reading(
     with ``as_it_comes`` it is not.
     """
     opened = opened_input if as_it_comes else seekable_input
-    on_error = "skip" if skip_damage else "raise"
     with (
         opened(path) as file,
-        Reader(file, on_error=on_error, threads=threads, keys=keys, without_key=without_key) as reader,
+        Reader(
+            file,
+            on_error="skip" if skip_damage else "raise",
+            threads=threads,
+            keys=keys,
+            without_key=without_key,
+            purpose=purpose,
+            past_retention=past_retention,
+        ) as reader,
     ):
         yield reader

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 import click
 
-from ..errors import EvcodecError, InvalidArgumentError, MissingExtraError, MissingKeyError
+from ..errors import EvcodecError, InvalidArgumentError, MissingExtraError, NotPermittedError
 from .files import STDIO
 from .report import about, report_problems
 from .terminal import (
@@ -78,7 +78,7 @@ def convert_each(
             except (BrokenPipeError, MissingExtraError):
                 raise
             except InvalidArgumentError as error:
-                if len(outcomes) == 1 and not isinstance(error, MissingKeyError):
+                if len(outcomes) == 1 and not isinstance(error, NotPermittedError):
                     raise
                 outcome.error = error_text(error)
             except (EvcodecError, OSError, MemoryError) as error:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ..entries import Anchor, reason_name
+from ..governance import is_past_retention
 from ..keyrecord import group_name
 from ..plain import plain
 from ..reader import Reader
@@ -66,6 +67,7 @@ def summarise(reader: Reader, path: str) -> dict[str, Any]:
         "video_anchors": len(reader.video_anchors),
         "metadata": plain(reader.metadata),
         "governance": plain(reader.governance),
+        "past_retention": any(is_past_retention(header.governance) for header in reader.headers),
         # Last, since damage inside of a block is found when the block is read.
         "problems": problems_of(reader),
     }

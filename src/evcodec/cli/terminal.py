@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ..errors import EvcodecError, MissingKeyError
+from ..errors import EvcodecError, MissingKeyError, RetentionError
 from ..plain import dumps
 
 # Off a terminal there is no width to keep to, and a path cut short is of no use to a script.
@@ -128,6 +128,8 @@ def error_text(error: BaseException) -> str:
     if isinstance(error, MissingKeyError):
         text = text.replace("a key of theirs", "--key with a key of theirs")
         text = text.replace('without_key="skip"', "--skip-encrypted")
+    if isinstance(error, RetentionError):
+        text = text.replace("past_retention='allow'", "--past-retention")
     return text if isinstance(error, EvcodecError) else f"{type(error).__name__}: {text}"
 
 

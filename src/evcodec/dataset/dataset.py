@@ -15,7 +15,7 @@ from .files import FileProblem, StreamFile
 from .paths import is_url
 from .planning import FAR_THREADS
 from .ranges import far_crew
-from .reading import NEVER_SKIPPED, Wanted, batches_of
+from .reading import Wanted, batches_of
 from .splits import Split, plan_splits
 from .streams import dataset_stream
 from .unify import gathered
@@ -113,7 +113,7 @@ class Dataset(Described):
 
     def _leave_out(self, path: str, error: Exception) -> None:
         """Raise an error, or list it as the reason for leaving a file out."""
-        if self.on_error == "raise" or isinstance(error, NEVER_SKIPPED):
+        if not self._access.skips(error):
             raise error
         self._problems.add(FileProblem(path, None, str(error)))
 

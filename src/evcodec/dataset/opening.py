@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InvalidArgumentError
+from ..errors import InvalidArgumentError, RetentionError
+from ..governance import Use
 from ..parallel import check_threads
 from ..sealed import Keyring
 from .dataset import Dataset
+from .files import FileProblem
 from .paths import is_url
 from .planning import Planner, Progress
 from .reading import FileAccess
@@ -30,6 +32,8 @@ def open_dataset(
     progress: Progress | None = None,
     keys: Any = None,
     without_key: str = "raise",
+    purpose: Any = None,
+    past_retention: str = "raise",
 ) -> Dataset:
     """Open many streams as one.
 
@@ -69,6 +73,12 @@ def open_dataset(
     without_key : {"raise", "skip"}
         What to do where no key opens a group: raise MissingKeyError when anything of it may be asked for; or leave columns
         out of the dataset that are encrypted in any of its files. They are never read as zeros.
+    purpose : str, or collection of str and None, optional
+        As in `Reader`: files that state another purpose are refused, now and again when they are read. ``where`` chooses
+        files by it instead.
+    past_retention : {"raise", "skip", "allow"}
+        What to do with a file that may not be kept any longer, now or when it is read: refuse it; leave it out, and list it
+        in `Dataset.problems`; or read it.
 
     Returns
     -------
@@ -85,6 +95,8 @@ def open_dataset(
         A file or a folder cannot be read, and ``on_error`` is "raise"; or the catalogue cannot be read or written.
     MissingKeyError
         What ``where``, ``clock="wall"`` or the columns of a file need is encrypted, and no key opens it.
+    PurposeError, RetentionError
+        A file is refused, whatever ``on_error`` says.
     MissingExtraError
         A URL needs fsspec, a catalogue needs pyarrow, or keys need cryptography.
     """
@@ -98,6 +110,7 @@ def open_dataset(
     stores = Stores(storage_options)
     skip = on_error == "skip"
     keyring = Keyring(keys, without_key)
+    use = Use.of(purpose, past_retention, ("raise", "skip", "allow"))
     planner = Planner(
         stores,
         hive=partitioning == "hive",
@@ -107,12 +120,18 @@ def open_dataset(
         keyring=keyring,
     )
     plan = planner.plan(paths, where, None if catalogue is None else _location(catalogue))
-    return Dataset(
-        plan.files,
-        FileAccess(stores, on_error, threads, keyring),
-        wall=clock == "wall",
-        problems=plan.problems,
-    )
+    access = FileAccess(stores, on_error, threads, keyring, use)
+    files, problems = [], list(plan.problems)
+    for file in plan.files:
+        try:
+            use.check(file.governance, file.path)
+        except RetentionError as error:
+            if not access.skips(error):
+                raise
+            problems.append(FileProblem(file.path, None, str(error)))
+        else:
+            files.append(file)
+    return Dataset(files, access, wall=clock == "wall", problems=problems)
 
 
 def _location(catalogue: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import CorruptDataError, EvcodecError, MissingExtraError, MissingKeyError
+from ..errors import CorruptDataError, EvcodecError, MissingExtraError, NotPermittedError
 from ..reader import Reader
 from ..sealed import Keyring
 from .files import FileProblem, StreamFile, describe, naming
@@ -91,7 +91,7 @@ class Planner:
         return Catalogue(path, self._stores)
 
     def _leave_out(self, path: str, error: Exception) -> None:
-        if not self._skip or isinstance(error, (MissingExtraError, MissingKeyError)):
+        if not self._skip or isinstance(error, (MissingExtraError, NotPermittedError)):
             raise error
         self._problems.append(FileProblem(path, None, str(error)))
 
@@ -142,7 +142,9 @@ class Planner:
     def _open(self, item: Listed) -> tuple[StreamFile, list[FileProblem]]:
         source = self._stores.source(item.path, item.size)
         on_error = "skip" if self._skip else "raise"
-        with naming(item.path), Reader(source, on_error=on_error, keys=self._keyring) as reader:
+        # Looking at what a file states is no use of it; whether it may be read is asked when all is known.
+        options: dict[str, Any] = {"on_error": on_error, "past_retention": "allow", "keys": self._keyring}
+        with naming(item.path), Reader(source, **options) as reader:
             if reader.problems and not reader.blocks:
                 raise CorruptDataError(f"{reader.problems[0].message}; nothing of it is sound")
             file = describe(

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..batch import EventBatch
-from ..errors import EvcodecError, MissingExtraError, MissingKeyError, ReadLimitError
+from ..errors import EvcodecError, MissingExtraError, NotPermittedError, ReadLimitError, RetentionError
+from ..governance import Use
 from ..reader import Reader
 from ..sealed import Keyring
 from .files import FileProblem, StreamFile, check_epoch, check_unchanged, naming
@@ -19,7 +20,7 @@ from .where import Limits
 # A file that is no larger is one request, where all of it is wanted.
 _WHOLE_BYTES = 2**20
 # What is wrong with the caller or with the installation, and so with every file.
-NEVER_SKIPPED = (MissingExtraError, MissingKeyError, ReadLimitError)
+NEVER_SKIPPED = (MissingExtraError, NotPermittedError, ReadLimitError)
 
 
 class Wanted(NamedTuple):
@@ -40,6 +41,13 @@ class FileAccess(NamedTuple):
     on_error: str
     threads: int
     keyring: Keyring
+    use: Use
+
+    def skips(self, error: Exception) -> bool:
+        """Tell whether a file is left out for this error, and listed as a problem, instead of raising it."""
+        if isinstance(error, RetentionError):
+            return self.use.past_retention == "skip"
+        return self.on_error == "skip" and not isinstance(error, NEVER_SKIPPED)
 
     def open(
         self,
@@ -64,7 +72,14 @@ class FileAccess(NamedTuple):
         whole = whole and (blocks is None or len(blocks) == file.blocks)
         with naming(file.path):
             source = self.stores.source(file.path, file.size, file.ends, whole)
-            reader = Reader(source, on_error=self.on_error, threads=self.threads, keys=self.keyring)
+            reader = Reader(
+                source,
+                on_error=self.on_error,
+                threads=self.threads,
+                keys=self.keyring,
+                purpose=self.use.purposes,
+                past_retention="allow" if self.use.past_retention == "allow" else "raise",
+            )
             try:
                 # Where damage was met, and went on behind, events are not as they were; what they may be used for is.
                 check_unchanged(file, reader, events=not reader.problem_count)

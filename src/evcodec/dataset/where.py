@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..errors import InvalidArgumentError
+from ..governance import as_values, states_one_of
 from ..select import as_int, make_filter
+from ..wire import GOVERNANCE_KEYS
 from .files import StreamFile
 
 Where = Mapping[str, Any] | Callable[[StreamFile], bool] | None
@@ -108,15 +108,12 @@ def as_time(name: str, value: Any, wall: bool) -> int | None:
     return as_int(name, value)
 
 
-_GOVERNED = ("purpose", "policy_digest", "notice_id", "retain_until_ns", "recipient_key_ids")
-
-
 def partitions_allow(partitions: Mapping[str, str | None], where: Where) -> bool:
     """Tell whether a file of these partitions may be one for which ``where`` holds."""
     if not isinstance(where, Mapping):
         return True
     return all(
-        _is_among(partitions[key], _allowed(value)) for key, value in where.items() if key in partitions
+        _is_among(partitions[key], as_values(value)) for key, value in where.items() if key in partitions
     )
 
 
@@ -144,22 +141,16 @@ def choose(files: Collection[StreamFile], where: Where, keys: Collection[str] = 
             f"where: found {type(where).__name__}, allowed: a mapping of names to values, or a function of a file"
         )
     for key in where:
-        if key in ("path", *_GOVERNED, *keys) or not files:
+        if key in ("path", *GOVERNANCE_KEYS, *keys) or not files:
             continue
         if not any(key in file.partitions or key in file.metadata for file in files):
             known = dict.fromkeys(keys)
             for file in list(files)[:1_000]:
                 known.update(dict.fromkeys((*file.partitions, *file.metadata)))
-            shown = ", ".join([*list(known)[:20], *_GOVERNED, "path"])
+            shown = ", ".join([*list(known)[:20], *GOVERNANCE_KEYS, "path"])
             raise InvalidArgumentError(f"where: found {key!r}, which no file has, allowed: {shown}")
-    tests = [(key, _allowed(value)) for key, value in where.items()]
+    tests = [(key, as_values(value)) for key, value in where.items()]
     return [file for file in files if all(_holds(file, key, allowed) for key, allowed in tests)]
-
-
-def _allowed(value: Any) -> list[Any]:
-    if isinstance(value, (set, frozenset, list, tuple, range, np.ndarray)):
-        return list(value)
-    return [value]
 
 
 def _is_among(partition: str | None, allowed: list[Any]) -> bool:
@@ -172,5 +163,6 @@ def _holds(file: StreamFile, key: str, allowed: list[Any]) -> bool:
         return _is_among(file.partitions[key], allowed)
     if key == "path":
         return file.path in allowed
-    found = file.governance.get(key) if key in _GOVERNED else file.metadata.get(key)
-    return found in allowed
+    if key in GOVERNANCE_KEYS:
+        return states_one_of(file.governance, key, allowed)
+    return file.metadata.get(key) in allowed

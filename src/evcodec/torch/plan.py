@@ -9,7 +9,6 @@ import numpy as np
 
 from ..dataset import Dataset, FileProblem, StreamFile
 from ..dataset.files import naming
-from ..dataset.reading import NEVER_SKIPPED
 from ..dataset.where import Limits
 from ..errors import CorruptDataError, EvcodecError
 from ..reader import BlockInfo, Reader
@@ -77,12 +76,11 @@ class Plan:
         self.files: list[FilePlan] = []
         units: list[Unit] = []
         self._uncut: dict[int, tuple[Ints, Segments]] = {}
-        skips = dataset.on_error == "skip"
         for file, limits in dataset.reached():
             try:
                 planned = self._planned(dataset, file, limits, problems)
             except (EvcodecError, OSError) as error:
-                if not skips or isinstance(error, NEVER_SKIPPED):
+                if not dataset._access.skips(error):
                     raise
                 problems.append(FileProblem(file.path, None, str(error)))
                 continue

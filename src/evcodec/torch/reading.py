@@ -60,7 +60,7 @@ class Source:
             with naming(path):
                 reader = self._reader(unit.file)
         except (EvcodecError, OSError) as error:
-            if not self._skips or isinstance(error, NEVER_SKIPPED):
+            if not self._dataset._access.skips(error):
                 raise
             self._problems[FileProblem(path, None, str(error))] = None
             return [(unit.low, unit.high)]
