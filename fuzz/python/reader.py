@@ -73,7 +73,9 @@ def _ask(reader: Reader, query: dict[str, Any]) -> int:
 
 def _strict(source: Any, query: dict[str, Any], threads: int) -> int | None:
     try:
-        with Reader(source, max_block_bytes=MOST_BYTES, threads=threads, without_key="skip", past_retention="allow") as reader:
+        with Reader(
+            source, max_block_bytes=MOST_BYTES, threads=threads, without_key="skip", past_retention="allow"
+        ) as reader:
             return _ask(reader, query)
     except EvcodecError:
         return None
@@ -81,7 +83,9 @@ def _strict(source: Any, query: dict[str, Any], threads: int) -> int | None:
 
 def _skipping(data: bytes, query: dict[str, Any]) -> int | None:
     try:
-        reader = Reader(data, on_error="skip", max_block_bytes=MOST_BYTES, without_key="skip", past_retention="allow")
+        reader = Reader(
+            data, on_error="skip", max_block_bytes=MOST_BYTES, without_key="skip", past_retention="allow"
+        )
     except EvcodecError:  # no header
         return None
     with reader:
@@ -94,7 +98,9 @@ def _skipping(data: bytes, query: dict[str, Any]) -> int | None:
 
 def _piped(data: bytes, query: dict[str, Any]) -> None:
     try:
-        with Reader(_Pipe(data, 7), max_block_bytes=MOST_BYTES, without_key="skip", past_retention="allow") as reader:
+        with Reader(
+            _Pipe(data, 7), max_block_bytes=MOST_BYTES, without_key="skip", past_retention="allow"
+        ) as reader:
             list(reader.batches(**query))
             list(reader.entries())
     except EvcodecError:
