@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..entries import Anchor, Entry, Gap, reason_name
 from ..errors import InvalidArgumentError
+from ..governance import is_past_retention
 from ..inputs import PipeInput, SeekableInput, open_input
 from ..keyrecord import group_name
 from ..schema import ColumnGroup, EventKind, kind_name
@@ -81,8 +81,7 @@ class Reviewed:
     @property
     def is_past_retention(self) -> bool:
         """Whether the recording should have been deleted by now."""
-        until = self.governance.get("retain_until_ns")
-        return isinstance(until, int) and time.time_ns() > until
+        return is_past_retention(self.governance)
 
     def gap_totals(self) -> dict[str, tuple[int, int]]:
         """Return how many gaps there are of each reason, and how long they are together, in ns."""
