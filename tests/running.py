@@ -11,8 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 from evcodec import GapReason, Writer
 from evcodec.cli import main
 from evcodec.sample import sample_session

@@ -383,11 +383,10 @@ def test_a_damaged_recording_is_refused(tmp_path):
 # ---- the command ----
 
 
-def test_the_command_says_counts_and_never_texts(tmp_path, capsys):
+def test_the_command_says_counts_and_never_texts(tmp_path):
     path = everywhere(tmp_path / "s.evc")
     (tmp_path / "secrets.txt").write_text(f"{SECRET}\n\n", encoding="utf-8")
-    done = here("redact", path, tmp_path / "out.evc", "--find-from", tmp_path / "secrets.txt", "--json"
-    )
+    done = here("redact", path, tmp_path / "out.evc", "--find-from", tmp_path / "secrets.txt", "--json")
     found = json.loads(done.text)
     assert (done.status, found["matches"], found["strings"], found["proved"]) == (0, 1, 12, True)
     assert SECRET not in done.text + done.err
@@ -396,7 +395,7 @@ def test_the_command_says_counts_and_never_texts(tmp_path, capsys):
     assert SECRET not in done.text + done.err
 
 
-def test_ranges_are_offsets_times_or_the_wall_clock(tmp_path, capsys):
+def test_ranges_are_offsets_times_or_the_wall_clock(tmp_path):
     keyboard = Keyboard()
     for _ in range(1_000):
         keyboard.move()
@@ -429,7 +428,7 @@ def test_ranges_are_offsets_times_or_the_wall_clock(tmp_path, capsys):
         ("OUT", "--range", "2026-01-01T00:00..2026-01-02T00:00"), ("OUT", "--find-from", "no-such-file"),
     ],
 )  # fmt: skip
-def test_bad_usage_is_one_line_and_writes_nothing(tmp_path, capsys, arguments):
+def test_bad_usage_is_one_line_and_writes_nothing(tmp_path, arguments):
     path = play([("type", "x")]).write(tmp_path / "s.evc")
     given_arguments = [str(tmp_path / "out.evc") if one == "OUT" else one for one in arguments]
     done = here("redact", path, *given_arguments)
@@ -441,7 +440,7 @@ def test_bad_usage_is_one_line_and_writes_nothing(tmp_path, capsys, arguments):
 # ---- personal data ----
 
 
-def test_without_presidio_the_command_says_what_to_install(tmp_path, capsys):
+def test_without_presidio_the_command_says_what_to_install(tmp_path):
     try:
         import presidio_analyzer  # noqa: F401
 

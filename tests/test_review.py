@@ -227,7 +227,7 @@ def test_imported_windows_go_by_the_last_part_of_their_title(tmp_path):
     assert [span.application for span in review(path).spans] == ["Writer", "Browser"]
 
 
-def test_nothing_of_the_content_is_shown_unless_asked_for(tmp_path, capsys):
+def test_nothing_of_the_content_is_shown_unless_asked_for(tmp_path):
     path = session(tmp_path / "s.evc")
     for arguments in ((), ("--json",), ("--page", str(tmp_path / "p.html"))):
         done = here("review", str(path), *arguments)
@@ -240,7 +240,7 @@ def test_nothing_of_the_content_is_shown_unless_asked_for(tmp_path, capsys):
     assert not re.search(r"<script|<link|src=|url\(|href=", picture)
 
 
-def test_typed_text_needs_a_terminal_or_a_word(tmp_path, capsys):
+def test_typed_text_needs_a_terminal_or_a_word(tmp_path):
     path = session(tmp_path / "s.evc")
     assert here("review", str(path), "--show-text").status == 2
     assert here("review", str(path), "--show-text", "--anywhere", "--json").status == 2
@@ -256,7 +256,7 @@ def test_json_has_counts_and_times(tmp_path):
     assert found["readers"]["keys"] == "whoever has the file"
 
 
-def test_bad_inputs_are_one_line(tmp_path, capsys):
+def test_bad_inputs_are_one_line(tmp_path):
     (tmp_path / "no.evc").write_bytes(b"nothing of the kind")
     done = here("review", str(tmp_path / "no.evc"))
     assert (done.status, done.err.count("\n")) == (1, 1)
