@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -38,11 +39,11 @@ MATCHES = (
     OBJECT + "'StateChanged',arg0='expanded'",
     OBJECT + "'SelectionChanged'",
     OBJECT + "'PropertyChange',arg0='accessible-value'",
-    OBJECT + "'TextCaretMoved'",
     "interface='org.a11y.atspi.Event.Focus'",
     "interface='org.a11y.atspi.Event.Window'",
     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.a11y.atspi.Registry'",
 )
+CLEAN = re.compile(r":[A-Za-z0-9_.-]+/[A-Za-z0-9_/]*")
 SEARCH_NS = 100_000_000  # after a window came to the front, or a flood, until the focus is looked for
 
 
@@ -52,12 +53,14 @@ class Desk:
     def __init__(self, address: str, tell: Callable[[Observation], None], deeds: Deeds, prefix: str) -> None:
         self._bus = Bus(address, self._on_signal)
         self._looker = Looker(self._bus)
-        self.focus = Focus(self._looker, tell, prefix)
+        self.focus = Focus(self._looker, tell, prefix, self._listen_to_caret)
         self.acts = Acts(self._looker, self.focus, deeds, tell)
         self._finder: Finder | None = None
         self._search_t: int | None = None
         self._search_in: Element | None = None
         self._why: str | None = None
+        self._caret_of: Element | None = None
+        self._caret_rule: str | None = None
         self._registrations = len(EVENTS)
         self._heard: dict[tuple[str, str, str], Callable[[Element, int, int], None]] = {
             ("Object", "statechanged", "focused"): self._on_focused,
@@ -171,6 +174,20 @@ class Desk:
 
     def _on_focus(self, element: Element, on: int, now_t: int) -> None:
         self.focus.focused(element, now_t)
+
+    def _listen_to_caret(self, element: Element | None) -> None:
+        """Listen to the text cursor of one element, which costs where it is typed into; None: of none."""
+        if element == self._caret_of:
+            return
+        self._caret_of = element
+        if self._caret_rule is not None:
+            self._bus.call(jeepney.message_bus, "RemoveMatch", "s", (self._caret_rule,))
+            self._caret_rule = None
+        if element is not None and CLEAN.fullmatch(element.bus_name + element.path):
+            self._caret_rule = (
+                f"type='signal',{OBJECT}'TextCaretMoved',sender='{element.bus_name}',path='{element.path}'"
+            )
+            self._bus.call(jeepney.message_bus, "AddMatch", "s", (self._caret_rule,))
 
     def _on_caret(self, element: Element, on: int, now_t: int) -> None:
         self.focus.caret_moved(element, now_t)

@@ -28,12 +28,21 @@ class Focus:
         Takes what was observed.
     prefix : str
         Of the ids of fields: another one for each connection.
+    listen_to_caret : callable
+        Takes the element of which `caret_moved` is to be called from now on, or None.
     """
 
-    def __init__(self, looker: Looker, tell: Callable[[Observation], None], prefix: str) -> None:
+    def __init__(
+        self,
+        looker: Looker,
+        tell: Callable[[Observation], None],
+        prefix: str,
+        listen_to_caret: Callable[[Element | None], None],
+    ) -> None:
         self._looker = looker
         self._tell = tell
         self._prefix = prefix
+        self._listen_to_caret = listen_to_caret
         self._wanted = False  # a look, as soon as all that waits was heard
         self._again_t: int | None = None
         self._tries = 0
@@ -63,7 +72,7 @@ class Focus:
         if element != self.element:
             self.element = element
             self._heard_t = max(self._read_t, now_t - READ_NS)
-            self._is_remote = False
+            self._is_remote = True  # until it is known not to be
             self._publish(Field(id=self.id_of(element), role="unknown", secrecy=Secrecy.UNKNOWN), now_t)
         self._wanted, self._tries = True, 0
 
@@ -73,6 +82,7 @@ class Focus:
             self.element = None
             self._round += 1
             self._wanted, self._again_t = False, None
+            self._listen_to_caret(None)
             self._publish(None, now_t)
 
     def settle(self, now_t: int) -> None:
@@ -82,6 +92,8 @@ class Focus:
         if self._wanted and self.element is not None:
             self._wanted = False
             self._round += 1
+            if self._is_remote:
+                self._listen_to_caret(self.element)
             self._looker.look(self.element, self._on_look_of(self._round))
 
     def confirm(self, field_id: str, asked_t: int) -> None:
@@ -133,7 +145,9 @@ class Focus:
                 return
             field = self._field_of(look)
             # A browser answers for its pages, which may be far behind; what is not told yet may be one.
-            self._is_remote = not look.is_complete or look.origin is not None
+            if look.is_complete and self._is_remote and look.origin is None:
+                self._is_remote = False
+                self._listen_to_caret(None)
             if look.is_complete or field.secrecy is Secrecy.SECURE:
                 self._publish(field, now_t)
             if look.is_complete and self.on_known is not None:

@@ -59,12 +59,17 @@ class AccessibilityFields:
 
     def read(self, now_t: int) -> list[Observed]:
         """Return what came: FieldFocused, FieldConfirmed, ElementActed, SenseLost, SenseRegained. Raises nothing."""
-        if not self._poll.closed:
+        if self._poll.closed:
+            return []
+        next_t = self.next_read_t()
+        if (next_t is not None and next_t <= now_t) or self._poll.poll(0):
             try:
                 self._step(now_t)
             except BusLost as lost:
                 self._lose(str(lost), now_t)
             self._watch()
+        elif self._desk is not None:
+            self._desk.focus.reading(now_t)
         observed, self._observed = self._observed, []
         return observed
 
