@@ -269,6 +269,10 @@ class FieldSource(Source, Protocol):
         """Ask the application whether this element has the focus; the answer comes as `FieldConfirmed`, or not at all."""
         ...
 
+    def note_input(self, events: InputEvents) -> None:
+        """Take in what an input source has read, before it is wiped: menus do not tell whether an item was chosen."""
+        ...
+
 
 def wipe(batch: EventBatch) -> None:
     """Overwrite the arrays of a batch with zeros, where they may be written, so that dropped keys do not stay in memory."""

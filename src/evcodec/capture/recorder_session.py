@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from ..entries import GapReason
 from .clock import ClockWatch, Reading, boot_id, clock_name, read_clocks
 from .gate import Gate, GateState, Recording
-from .model import FieldSource, HotkeyPressed, Observed, SenseLost, SenseRegained
+from .model import FieldSource, HotkeyPressed, InputEvents, Observed, SenseLost, SenseRegained
 from .policy import program_name
 from .recorder_loop import MS
 from .recorder_output import Output
@@ -120,6 +120,9 @@ class Session:
     def observed(self, observed: Observed) -> None:
         """Take what a source has seen."""
         match observed:
+            case InputEvents():
+                if self._fields is not None:
+                    self._fields.note_input(observed)
             case HotkeyPressed():
                 self._pause(not self._is_paused, observed.t)
             case SenseLost():

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ...schema import EventKind
 from ..model import Bounds, InputEvents
 
+KEY_DOWN, BUTTON_DOWN, BUTTON_UP = (
+    int(kind) for kind in (EventKind.KEY_DOWN, EventKind.BUTTON_DOWN, EventKind.BUTTON_UP)
+)
 RETURN, KP_ENTER, SPACE, ESCAPE = 0xFF0D, 0xFF8D, 0x20, 0xFF1B
 # By scancode, where the keysym is not told.
 SCANCODES = {28: RETURN, 96: KP_ENTER, 57: SPACE, 1: ESCAPE}
@@ -33,15 +38,14 @@ class Deeds:
     def note(self, events: InputEvents) -> None:
         """Take in events of an input source; of keys it keeps those four alone, and nothing of the others but the time."""
         batch = events.batch
-        for i in range(len(batch)):
-            kind = int(batch["kind"][i])
-            if kind not in (EventKind.KEY_DOWN, EventKind.BUTTON_UP, EventKind.BUTTON_DOWN):
-                continue
+        kinds = batch["kind"]
+        for i in np.flatnonzero((kinds == KEY_DOWN) | (kinds == BUTTON_UP) | (kinds == BUTTON_DOWN)):
+            kind = kinds[i]
             t = int(batch["t"][i])
             self._any_t = t
-            if kind == EventKind.BUTTON_UP:
+            if kind == BUTTON_UP:
                 self._last = Deed(t, None, int(batch["x"][i]), int(batch["y"][i]))
-            elif kind == EventKind.KEY_DOWN:
+            elif kind == KEY_DOWN:
                 keysym = int(batch["keysym"][i]) if "keysym" in batch.columns else 0
                 key = SCANCODES.get(int(batch["code"][i])) if keysym == 0 else keysym
                 if key in (RETURN, KP_ENTER, SPACE, ESCAPE):

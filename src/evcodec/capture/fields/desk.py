@@ -198,4 +198,3 @@ class Desk:
     def _on_deactivate(self, window: Element, on: int, now_t: int) -> None:
         if self.focus.element is not None and self.focus.element.bus_name == window.bus_name:
             self.focus.unfocused(None, now_t)
-            self._search_later(None, now_t)

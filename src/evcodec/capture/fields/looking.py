@@ -39,6 +39,8 @@ class Look:
     @property
     def label(self) -> str | None:
         """The name, where it cannot be what somebody typed: Qt names a combo box by its text, a page a heading by its own."""
+        if self.toolkit == "Qt" and self.role == "combo box":
+            return None
         is_entry = self.role in ("text", "entry", "password text", "autocomplete")
         return self.name if is_entry or not (self.states or 0) & atspi.EDITABLE else None
 
