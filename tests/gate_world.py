@@ -24,6 +24,7 @@ from evcodec.capture.model import (
     KeyboardGrabbed,
     Observed,
     PointerEntered,
+    Secrecy,
     Sense,
     SenseLost,
     SenseRegained,
@@ -56,6 +57,8 @@ PLACES = (EDITOR, EDITOR, OTHER, TERMINAL, BROWSER, UNLISTED, None)
 PAGE = "https://books.example.org"
 # How late an application tells of its focus, and how late when it has just woken: then it was not the telling that was slow.
 LATEST, LATEST_AWAKE = 80, 55
+# How long nothing may have the focus between two elements, as far as news of both can tell.
+NOWHERE = (30 + LATEST) * MS
 # How long before and after a key nothing else may happen, so that it has to pass.
 CALM_BEFORE, CALM_AFTER = 250 * MS, 900 * MS
 
@@ -95,6 +98,19 @@ class App:
     focus: Field | None
     waiting: deque[tuple[str, Any]] = field(default_factory=deque)
     hung_until: int = 0
+    # Keys that were taken while nothing had the focus, since when, and what had it before.
+    nowhere: list[Struck] = field(default_factory=list)
+    nowhere_t: int = 0
+    before: Field | None = None
+
+    def move_focus(self, element: Field | None, now: int) -> None:
+        """Give another element the focus."""
+        if self.focus is not None and element is None:
+            self.nowhere, self.nowhere_t, self.before = [], now, self.focus
+        elif self.focus is None and element is not None and now - self.nowhere_t <= NOWHERE:
+            for struck in self.nowhere:
+                struck.is_between = all(is_harmless(self.application, one) for one in (self.before, element))
+        self.focus = element
 
 
 @dataclass
@@ -107,10 +123,12 @@ class Struck:
     are_fields_seen: bool
     element: Field | None = None
     is_taken: bool = False
+    # The element had no focus for a moment only, between two that are harmless.
+    is_between: bool = False
 
     @property
     def is_harmless(self) -> bool:
-        """Whether it may be recorded in full."""
+        """Whether it has to be recorded in full."""
         return (
             self.is_seen
             and self.are_fields_seen
@@ -119,9 +137,16 @@ class Struck:
         )
 
     @property
+    def may_be_full(self) -> bool:
+        """Whether it may be recorded in full."""
+        return self.is_harmless or (
+            self.is_seen and self.are_fields_seen and self.is_taken and self.is_between
+        )
+
+    @property
     def may_have_class(self) -> bool:
         """Whether its class may be recorded."""
-        return self.is_harmless or (self.is_seen and self.application is TERMINAL)
+        return self.may_be_full or (self.is_seen and self.application is TERMINAL)
 
 
 class World:
@@ -147,6 +172,7 @@ class World:
         self._rows: list[dict[str, int]] = []
         self._news: list[Callable[[int], Observed]] = []
         self._told: dict[str, int] = {}
+        self._look = 0
         self._tell_windows()
         self._tell_focus(self.apps[EDITOR.pid], 0)
         self.at(ROUND, self._round)
@@ -270,18 +296,35 @@ class World:
         while app.waiting:
             what, value = app.waiting.popleft()
             if what == "key":
-                self.keys[value].element, self.keys[value].is_taken = app.focus, True
+                struck = self.keys[value]
+                struck.element, struck.is_taken = app.focus, True
+                if app.focus is None:
+                    app.nowhere.append(struck)
                 continue
             if what == "focus":
-                app.focus = value
+                app.move_focus(value, self.now)
             if self.front is app.application:
                 has_hung = self.now - app.hung_until < 200 * MS
                 self._tell_focus(app, self.rng.randrange(LATEST_AWAKE if has_hung else LATEST))
 
     def _tell_focus(self, app: App, late: int) -> None:
         element = app.focus
-        if app.application is not TERMINAL and Sense.FIELDS not in self.lost:
+        if app.application is TERMINAL or Sense.FIELDS in self.lost:
+            return
+        look = self._look = self._look + 1
+        if element is None or self.rng.random() < 0.4:
             self._tell("bus", late, lambda t: FieldFocused(t=t, field=element))
+            return
+        # First that the focus is on its way, then where it is, and what that is when it has been looked at.
+        unknown = Field(id=element.id, role="unknown", secrecy=Secrecy.UNKNOWN)
+        self._tell("bus", late, lambda t: FieldFocused(t=t, field=None))
+        self._tell("bus", late + self.rng.choice((0, 1, 5)), lambda t: FieldFocused(t=t, field=unknown))
+
+        def found() -> None:
+            if look == self._look and Sense.FIELDS not in self.lost:
+                self._news.append(lambda t: FieldFocused(t=t, field=element))
+
+        self.at(self._told["bus"] + self.rng.choice((1, 8, 40, 150)) * MS, found)
 
     def _tell_windows(self, late: int = 0) -> None:
         if Sense.WINDOWS in self.lost:

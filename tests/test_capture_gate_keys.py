@@ -9,6 +9,7 @@ from evcodec.capture.gate import Timing
 from evcodec.capture.model import (
     Application,
     DeviceFound,
+    Field,
     FieldConfirmed,
     FieldFocused,
     KeyboardGrabbed,
@@ -19,6 +20,7 @@ from evcodec.capture.model import (
 from evcodec.capture.passed import PassedGap
 from evcodec.capture.policy import ApplicationRule, FieldRule, Keys
 from gate_desk import (
+    BROWSER,
     EDITOR,
     EDITOR_RULE,
     MS,
@@ -348,3 +350,91 @@ def test_a_page_that_is_behind_its_browser():
     moved.append(750)
     made.run(3_000 * MS)
     assert made.codes == [30, 31]
+
+
+def looked_at(id_: str, t: int, known: Field, after: int) -> list[FieldFocused]:
+    """Return what a source tells of an element that gets the focus: nothing has it, it has it, what it is."""
+    unknown = Field(id=id_, role="unknown", secrecy=Secrecy.UNKNOWN)
+    return [
+        FieldFocused(t=t * MS, field=None),
+        FieldFocused(t=(t + 1) * MS, field=unknown),
+        FieldFocused(t=(t + after) * MS, field=known),
+    ]
+
+
+@pytest.mark.parametrize("after", [2, 30, 80])
+def test_what_an_element_is_found_to_be_it_was_from_the_start(after):
+    """So that typing on from field to field loses nothing."""
+    made = desk()
+    for at, code in enumerate(range(30, 50)):
+        made.input(*typed((300 + 37 * at) * MS, code, 20 * MS))
+    for at in range(4):
+        made.tell(*looked_at(f"f{at}", 350 + 180 * at, plain(f"f{at}"), after))
+    made.run(3_000 * MS)
+    assert made.codes == [*range(30, 50)]
+
+
+@pytest.mark.parametrize("after", [2, 30, 80, 300])
+def test_an_element_that_is_found_to_be_secure_was_so_from_the_start(after):
+    made = desk()
+    made.input(*typed(200 * MS, 30), key(505 * MS, 15))
+    made.input(*(row for at in range(506, 1_000, 7) for row in typed(at * MS, 40, 3 * MS)))
+    made.tell(*looked_at("s", 510, secure(), after))
+    made.run(3_000 * MS)
+    made.finish()
+    assert made.codes == [30]
+    assert any(gap[0] == "SECURE_FIELD" for gap in made.gaps)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_element_that_is_not_found_out_takes_no_keys(late):
+    made = desk()
+    made.input(*typed(200 * MS, 30), *(key(at * MS, 40) for at in range(420, 1_000, 7)))
+    made.tell(*looked_at("g", 500, plain("g"), 250)[: 3 if late else 2])
+    made.input(key(1_200 * MS, 31))
+    made.run(4_000 * MS)
+    assert made.codes == [
+        30,
+        *([40] * sum(at > 750 for at in range(420, 1_000, 7)) if late else []),
+        *[31] * late,
+    ]
+
+
+def test_the_focus_nowhere_for_longer_than_on_its_way():
+    """Something that tells nothing of itself may have had it."""
+    made = desk()
+    made.input(*typed(200 * MS, 30), key(530 * MS, 40), key(700 * MS, 31))
+    made.tell(FieldFocused(t=500 * MS, field=None), FieldFocused(t=550 * MS, field=plain("g")))
+    made.run(3_000 * MS)
+    assert made.codes == [30, 31]
+    # A loop that stood still does not know for how long it was nowhere.
+    made = desk()
+    made.input(*typed(200 * MS, 30))
+    made.run(500 * MS)
+    made.give([key(530 * MS, 40), key(600 * MS, 40)])
+    made.now = 800 * MS
+    made.tell(FieldFocused(t=802 * MS, field=None), FieldFocused(t=803 * MS, field=plain("g")))
+    made.run(3_000 * MS)
+    assert made.codes == [30]
+
+
+def test_a_page_is_not_left_on_the_way_from_field_to_field():
+    here = plain("b1", BROWSER, origin="https://books.example.org")
+    made = desk(application=BROWSER, field=here)
+    made.input(*(move(t * MS) for t in range(200, 900, 10)))
+    made.tell(*looked_at("b2", 500, plain("b2", BROWSER, origin="https://books.example.org"), 40))
+    made.run(2_000 * MS)
+    assert made.moves == [*range(200, 900, 10)]
+    made = desk(application=BROWSER, field=here)
+    made.input(*(move(t * MS) for t in range(200, 900, 10)))
+    made.tell(*looked_at("b2", 500, plain("b2", BROWSER, origin="https://bank.example.org"), 40))
+    made.run(2_000 * MS)
+    assert made.moves == [*range(200, 391, 10)]
+
+
+def test_nowhere_told_twice_is_nowhere_since_the_first_time():
+    made = desk()
+    made.input(*typed(200 * MS, 30), key(540 * MS, 40))
+    made.tell(FieldFocused(t=500 * MS, field=None), *looked_at("g", 590, plain("g"), 5))
+    made.run(3_000 * MS)
+    assert made.codes == [30]

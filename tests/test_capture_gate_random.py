@@ -65,7 +65,7 @@ def check(world: World) -> tuple[int, int]:
         code = by_t[row["t"] - (kind == EventKind.KEY_UP)]
         struck = world.keys[code]
         if row["code"] or row["keysym"] or row["modifiers"] or row["layout"]:
-            assert struck.is_harmless, f"key {code} at {struck.t / MS} ms: {struck}"
+            assert struck.may_be_full, f"key {code} at {struck.t / MS} ms: {struck}"
             assert (row["code"], row["keysym"], row["modifiers"], row["layout"]) == (code, 1000 + code, 1, 1)
         else:
             assert struck.may_have_class, f"class of key {code} at {struck.t / MS} ms: {struck}"
@@ -123,12 +123,11 @@ def test_long_days(tries, seed):
     """Also: that there is something to see in these worlds, secrets and harmless keys, that pass and that do not."""
     rng = random.Random(seed)
     must = passed = secret = 0
-    for _ in range(tries(15, 5_000)):
+    for _ in range(tries(15, 3_000)):
         world = lived(rng.randrange(1 << 30), day(rng))
         found = check(world)
         must, passed = must + found[0], passed + found[1]
         secret += sum(not struck.is_harmless for struck in world.keys.values())
-    print(must, passed, secret)
     assert min(must, secret) >= 20, (must, passed, secret)
     assert passed > must
 

@@ -42,6 +42,8 @@ class Verdict:
         What may be recorded of that element.
     title : str or None
         The window's title, as far as it may be told.
+    is_pending : bool
+        Whether this may be known better in a moment: the focus is on its way, or the element that has it is being looked at.
     """
 
     reason: GapReason | None
@@ -56,6 +58,7 @@ class Verdict:
     elements: Elements = Elements.DROP
     values: Values = Values.DROP
     title: str | None = None
+    is_pending: bool = False
 
     @property
     def pid(self) -> int | None:
@@ -97,7 +100,7 @@ class Desktop:
             if Sense.FIELDS in self.lost:
                 return Verdict(reason=GapReason.BLIND)
             if element is None or not rule.allows_origin(element.origin):
-                return Verdict(reason=GapReason.NOT_LISTED)
+                return Verdict(reason=GapReason.NOT_LISTED, is_pending=is_pending(self.field))
         pointer, pointer_reason = self._pointer(rule, window.application)
         keys, keys_reason = self._keys(rule, element)
         plain = element if element is not None and _is_plain(element) and _is_of_page(rule, element) else None
@@ -116,6 +119,7 @@ class Desktop:
             elements=elements,
             values=values,
             title=window.title if has_title else None,
+            is_pending=is_pending(self.field),
         )
 
     def _field_of(self, application: Application) -> Field | None:
@@ -154,6 +158,11 @@ class Desktop:
         if not _is_of_page(rule, element):
             return Keys.NONE, GapReason.NOT_LISTED
         return rule.of(element)[0], None
+
+
+def is_pending(element: Field | None) -> bool:
+    """Tell whether an element is one of which nothing is known yet but that it has the focus, or none."""
+    return element is None or (element.secrecy is Secrecy.UNKNOWN and element.role == "unknown")
 
 
 def _is_secure(element: Field) -> bool:

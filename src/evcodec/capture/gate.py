@@ -9,7 +9,7 @@ import numpy as np
 from ..batch import EventBatch
 from ..entries import GapReason
 from .confirming import Confirming
-from .decision import Desktop
+from .decision import Desktop, is_pending
 from .gate_state import GateState, Recording, state_of
 from .held import Fate, Key, Note, Queue, Run, drop_all, split
 from .keygate import LASTING, KeyGate
@@ -18,6 +18,7 @@ from .model import (
     DisplaysChanged,
     ElementActed,
     EventsLost,
+    Field,
     FieldConfirmed,
     FieldFocused,
     InputEvents,
@@ -88,6 +89,8 @@ class Gate:
         for line in self._gap_lines:
             line.change(self._timeline.last, [])
         self._untold_changes: deque[Change] = deque()
+        # The last change that was one of the focused field, and when it may have been heard of first.
+        self._field_news: tuple[Change, int] | None = None
         self._lost_devices: dict[int, int] = {}
         self._ready: list[Passed] = []
         self._teller = Teller(policy, title_key)
@@ -125,6 +128,11 @@ class Gate:
                 if field is None or before is None or field.origin != before.origin:
                     desktop.is_title_known = False
                     self._title_t = max(self._title_t, observed.t)
+                if not self._amend(before, observed):
+                    # Also where it changes nothing, so that what is learnt of this element is not taken for the one before.
+                    self._judge(observed.t, since_t=observed.t)
+                    self._field_news = (self._timeline.last, min(observed.t, self._now_t))
+                return
             case FieldConfirmed():
                 self._observe_answer(observed)
             case DisplaysChanged(displays=displays):
@@ -158,7 +166,8 @@ class Gate:
             wipe(batch)
             return
         last = self._timeline.last
-        if last.verdict.reason is not None and int(batch.t.min()) >= last.t:
+        is_closed = last.verdict.reason is not None and not last.verdict.is_pending
+        if is_closed and int(batch.t.min()) >= last.t:
             # Closed, and no news can open what was before it: not held for a moment.
             if int(batch.kind.max()) > 3:
                 self._key_gate.lose_track()
@@ -242,6 +251,31 @@ class Gate:
         self.block(GapReason.SUSPENDED, t0)
         self.unblock(GapReason.SUSPENDED, t1)
 
+    def _amend(self, before: Field | None, news: FieldFocused) -> bool:
+        """Learn more of the last change, if it was one of the focus and nothing has been decided under it.
+
+        An element that has got the focus is looked at, and until then unknown: what it is found to be it was from the start.
+        And between two elements of one application none has the focus for a moment.
+        """
+        if self._field_news is None or not is_pending(before):
+            return False
+        change, begun_t = self._field_news
+        if (
+            change is not self._timeline.last
+            or not self._untold_changes
+            or change is not self._untold_changes[-1]
+        ):
+            return False
+        if before is None:
+            if news.field is None or news.t - begun_t > self._timing.transit:
+                return False
+        elif news.field is None or news.field.id != before.id:
+            return False
+        change = self._timeline.amend(self._desktop.judge())
+        self._untold_changes[-1] = change
+        self._field_news = (change, begun_t)
+        return True
+
     def _judge(self, t: int, since_t: int | None = None) -> None:
         """Take note that something has changed; the news may be late by what the sources and the loop are late."""
         verdict = self._desktop.judge()
@@ -315,6 +349,8 @@ class Gate:
         passed: list[Passed] = []
         head = self._queue.head
         while head is not None and (head.end_t <= due_t or head.t > now_t + self._timing.ahead):
+            if self._is_awaited(head.end_t, now_t):
+                break
             if isinstance(head, Key):
                 if head.fate is Fate.OPEN:
                     break
@@ -349,6 +385,12 @@ class Gate:
             self._regain_device(device_id, t)
         ready, self._ready, self._queue = self._ready, [], Queue()
         return [*passed, *ready, *sorted(gaps, key=lambda gap: gap.t1)]
+
+    def _is_awaited(self, t: int, now_t: int) -> bool:
+        """Tell whether what closes this time may be known better in a moment: the next field of a page is being looked at."""
+        last = self._timeline.last
+        is_pending = last.verdict.is_pending and last.verdict.reason is not None
+        return is_pending and last.doubt_t <= t and now_t <= last.t + self._timing.hold
 
     def _pass_run(self, run: Run, passed: list[Passed], now_t: int) -> None:
         timeline = self._timeline

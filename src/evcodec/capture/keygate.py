@@ -9,7 +9,7 @@ from ..schema import EventKind
 from .confirming import Answer, Confirming
 from .decision import Verdict
 from .held import Key
-from .policy import Keys
+from .policy import Accessibility, Keys
 from .timeline import CoarseGaps, Timeline
 from .timing import Timing
 
@@ -94,37 +94,27 @@ class KeyGate:
 
     def _allowed(self, key: Key, now_t: int) -> Keys | None:
         """Return how much of a key passes; None: that is not known yet."""
-        t = key.true_t
+        t, hold = key.true_t, self._timing.hold
         changes = self._timeline.since(t)
-        is_future = t > now_t + self._timing.ahead
-        if (
-            is_future
-            or not changes
-            or any(verdict.keys is Keys.NONE for verdict in self._timeline.possible(t))
-        ):
+        if t > now_t + self._timing.ahead or not changes:
             return Keys.NONE
-        first = changes[0].verdict
-        if first.confirm is None:
-            possible = list(self._timeline.possible(t))
-            if any(verdict.confirm is not None or not _is_same(first, verdict) for verdict in possible):
-                return Keys.NONE
-            return _least(possible) if now_t >= t + self._timing.hold else None
-        answer = self._answer_for(key)
-        until = now_t if answer is None else answer.until_t
+        first, last = changes[0], changes[-1]
+        rule = first.verdict.rule
+        if rule is not None and rule.accessibility is Accessibility.NONE:
+            until, is_answered = t + hold, True
+        else:
+            answer = self._answer_for(key)
+            until, is_answered = (now_t, False) if answer is None else (answer.until_t, True)
         # All that may have been heard by then: of a loop that stood still it is not known when.
-        known = [
-            change.verdict
-            for change in changes
-            if change is changes[0] or change.doubt_t + self._timing.hold <= until
-        ]
+        heard = [one for one in changes if one is first or one.doubt_t <= max(t, until - hold)]
+        if heard[-1] is last and last.verdict.is_pending and now_t <= last.t + hold:
+            # An element that is being looked at is soon known, or it takes too long.
+            heard, is_answered = heard[:-1], False
         # Between plain fields of one application it does not matter which of them had it.
-        if any(
-            verdict.keys is Keys.NONE or verdict.confirm is None or not _is_same(first, verdict)
-            for verdict in known
-        ):
+        if any(one.verdict.keys is Keys.NONE or not _is_same(heard[0].verdict, one.verdict) for one in heard):
             return Keys.NONE
-        if answer is not None and now_t >= until:
-            return _least(known)
+        if is_answered and now_t >= until:
+            return min((one.verdict.keys for one in heard), key=lambda keys: keys.rank)
         return Keys.NONE if now_t - t > self._timing.deadline else None
 
     def _settle(self, key: Key, keys: Keys) -> None:
@@ -159,7 +149,3 @@ class KeyGate:
 
 def _is_same(one: Verdict, other: Verdict) -> bool:
     return one.rule is other.rule and one.pid == other.pid
-
-
-def _least(verdicts: list[Verdict]) -> Keys:
-    return min((verdict.keys for verdict in verdicts), key=lambda keys: keys.rank)

@@ -47,6 +47,11 @@ class Timeline:
         self._times.append(change.t)
         return change
 
+    def amend(self, verdict: Verdict) -> Change:
+        """Put what is known by now in the place of the latest verdict, for all of its time."""
+        change = self._changes[-1] = self._changes[-1]._replace(verdict=verdict)
+        return change
+
     def index(self, t: int) -> int:
         """Return which change was in force at ``t``; -1 before the first."""
         return bisect_right(self._times, t) - 1

@@ -17,6 +17,8 @@ class Timing:
     settle : int
         How long after an application's answer nothing adverse may be heard before the answer counts: one that hung may answer
         before it takes what was typed meanwhile.
+    transit : int
+        For how long no element may have the focus on its way from one to another.
     answer : int
         An answer that took longer was given by an application that hung, and is asked for again.
     between : int
@@ -31,6 +33,7 @@ class Timing:
 
     hold: int = 100_000_000
     settle: int = 80_000_000
+    transit: int = 30_000_000
     answer: int = 200_000_000
     between: int = 30_000_000
     deadline: int = 1_000_000_000
