@@ -438,3 +438,14 @@ def test_nowhere_told_twice_is_nowhere_since_the_first_time():
     made.tell(FieldFocused(t=500 * MS, field=None), *looked_at("g", 590, plain("g"), 5))
     made.run(3_000 * MS)
     assert made.codes == [30]
+
+
+def test_keys_just_before_another_listed_application():
+    """Whose they were is not known well enough to say."""
+    made = desk()
+    made.input(*typed(200 * MS, 30), key(450 * MS, 40), key(700 * MS, 31))
+    made.tell(
+        WindowFocused(t=500 * MS, window=window(OTHER)), FieldFocused(t=501 * MS, field=plain("o", OTHER))
+    )
+    made.run(3_000 * MS)
+    assert made.codes == [30, 31]
