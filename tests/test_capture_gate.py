@@ -84,10 +84,10 @@ def test_an_unlisted_window_reaches_back(other):
         WindowFocused(t=700 * MS, window=window()),
     )
     made.run(2_000 * MS)
-    # The news of 500 may be late by 100 ms and by a round; that of 700 opens what comes after it.
-    assert made.moves == [*range(200, 391, 10), *range(700, 900, 10)]
-    gaps = [gap for gap in made.gaps if gap[2] > 1]
-    assert [(name, t1) for name, _, t1 in gaps] == [("NOT_LISTED", 700)]
+    # The news of 500 may be late by 100 ms and by a round; that of 700 opens what comes 20 ms after it.
+    assert made.moves == [*range(200, 391, 10), *range(720, 900, 10)]
+    gaps = [gap for gap in made.gaps if gap[2] > 20]
+    assert [(name, t1) for name, _, t1 in gaps] == [("NOT_LISTED", 720)]
     assert 390 < gaps[0][1] <= 400
 
 
@@ -96,7 +96,7 @@ def test_a_window_that_is_told_anew_was_left_in_between():
     made.input(*(move(t * MS) for t in range(300, 700, 10)))
     made.tell(WindowFocused(t=500 * MS, window=window()))
     made.run(1_000 * MS)
-    assert made.moves == [*range(300, 391, 10), *range(500, 700, 10)]
+    assert made.moves == [*range(300, 391, 10), *range(520, 700, 10)]
 
 
 def test_another_title_of_the_same_window_breaks_nothing():
@@ -121,11 +121,9 @@ def test_the_pointer_over_something_else_is_left_out():
         PointerEntered(t=700 * MS, application=OTHER),
     )
     made.run(2_000 * MS)
-    assert made.moves == [*range(300, 391, 10), *range(700, 900, 10)]
+    assert made.moves == [*range(300, 391, 10), *range(720, 900, 10)]
     assert made.codes == [30]  # keys go where the focus is
-    assert [(name, t1) for name, _, t1 in made.gaps] == [("NOT_LISTED", 0), ("NOT_LISTED", 700)] or made.gaps[
-        -1
-    ][0] == "NOT_LISTED"
+    assert [(name, t1) for name, _, t1 in made.gaps if t1 > 20] == [("NOT_LISTED", 720)]
 
 
 def test_where_the_pointer_is_has_to_be_known():
@@ -204,7 +202,7 @@ def test_another_page_of_the_same_window():
     )
     made.run(3_000 * MS)
     assert made.codes == []
-    assert set(made.moves) == {*range(200, 421, 10), *range(700, 1_000, 10)}
+    assert set(made.moves) == {*range(200, 421, 10), *range(720, 1_000, 10)}
     titles = [value.get("title") for _, name, value in made.contexts if name == "window"]
     assert "Bank" not in titles
     assert titles[-1] == "Books"
@@ -235,16 +233,16 @@ def test_contexts_and_what_they_tell():
     other = {"executable": "/usr/bin/other", "window_class": "Other", "pointer": True, "keys": "full"}
     displays = {"displays": [{"name": "one", "bounds": [0, 0, 8, 6], "scale": 1.0}]}
     assert made.contexts == [
-        (0, "display", displays),
-        (0, "application", editor),
-        (0, "window", {"id": 1, "title": "A letter"}),
-        (0, "element", {"role": "text"}),
-        (300, "element", {"role": "text", "name": "Street", "bounds": [1, 2, 3, 4]}),
-        (600, "element", {}),
-        (900, "application", other),
-        (900, "window", {"id": 1}),
-        (1_200, "application", editor),
-        (1_200, "window", {"id": 1, "title": "A letter"}),
+        (20, "display", displays),
+        (20, "application", editor),
+        (20, "window", {"id": 1, "title": "A letter"}),
+        (20, "element", {"role": "text"}),
+        (320, "element", {"role": "text", "name": "Street", "bounds": [1, 2, 3, 4]}),
+        (620, "element", {}),
+        (920, "application", other),
+        (920, "window", {"id": 1}),
+        (1_220, "application", editor),
+        (1_220, "window", {"id": 1, "title": "A letter"}),
     ]
 
 
@@ -253,10 +251,10 @@ def test_contexts_are_told_anew_behind_a_gap():
     made.tell(WindowFocused(t=300 * MS, window=None), WindowFocused(t=600 * MS, window=window()))
     made.run(2_000 * MS)
     assert [(t, name) for t, name, _ in made.contexts] == [
-        (t, name) for t in (0, 600) for name in ("application", "window", "element")
+        (t, name) for t in (20, 620) for name in ("application", "window", "element")
     ]
     # A gap stands before what begins at its end.
-    order = [one for one in made.passed if getattr(one, "t", getattr(one, "t1", 0)) == 600 * MS]
+    order = [one for one in made.passed if getattr(one, "t", getattr(one, "t1", 0)) == 620 * MS]
     assert isinstance(order[0], PassedGap)
 
 

@@ -282,7 +282,7 @@ class Gate:
         if verdict == self._timeline.last.verdict and since_t is None:
             return
         begun_t = min(t, self._now_t, t if since_t is None else since_t)
-        change = self._timeline.add(t, begun_t - self._timing.hold, verdict)
+        change = self._timeline.add(t + self._timing.stamp, begun_t - self._timing.hold, verdict)
         self._untold_changes.append(change)
         self._hold_note(Note(change.t), is_needed=True)
 

@@ -14,6 +14,9 @@ class Timing:
     hold : int
         How late news of a change may come: applications tell of a new field 1 to 80 ms after the key that moved the focus, window
         managers of a new window within a few. Everything is held back so long, and a change reaches back so far.
+    stamp : int
+        How late the time of an event may be: where the system tells none it is that of its receipt. What news open, they
+        open for events from so much later on.
     settle : int
         How long after an application's answer nothing adverse may be heard before the answer counts: one that hung may answer
         before it takes what was typed meanwhile.
@@ -32,6 +35,7 @@ class Timing:
     """
 
     hold: int = 100_000_000
+    stamp: int = 20_000_000
     settle: int = 80_000_000
     transit: int = 30_000_000
     answer: int = 200_000_000
