@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from desktop import Desktop, missing, wait_for
-from evcodec import EventKind, GapReason, Reader
+from evcodec import EventKind, GapReason, MissingKeyError, Reader
 from evcodec.capture.status import read_statuses
 from running import environment
 
@@ -29,13 +29,13 @@ CONSENT = "May evcodec record"
 XTERM = os.path.realpath(shutil.which("xterm") or "/usr/bin/xterm")
 
 
-def write_policy(folder: Path, **changes: str) -> Path:
+def write_policy(folder: Path, recipients: str = "", **changes: str) -> Path:
     values = {"executable": XTERM, "keys": "class", "accessibility": "none", "accepted_by": "owner"} | changes
     lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
     path = folder / "policy.toml"
     path.write_text(
         'version = 1\npurpose = "tests of the recorder"\nnotice_id = "n-7"\nretention_days = 30\n'
-        f'groups = ["pointer", "keys", "context"]\n[[application]]\npointer = true\n{lines}\n'
+        f'groups = ["pointer", "keys", "context"]\n{recipients}\n[[application]]\npointer = true\n{lines}\n'
     )
     return path
 
@@ -236,6 +236,59 @@ def test_the_killed_indicator_ends_the_recording_with_a_gap(desktop, recording):
     with Reader(one.target) as reader:
         assert GapReason.INDICATOR_LOST in [gap.reason for gap in reader.gaps]
         assert len(reader) > 15
+
+
+def start_and_type(desktop: Desktop, one: Recording) -> None:
+    """Start a recording of a terminal, move over it and type into it, until that is in the file."""
+    desktop.start(
+        "xterm", "-T", "listed one", "-geometry", "80x24+100+100", "-e", "sleep 600", title="listed one"
+    )
+    one.begin()
+    desktop.activate(desktop.windows("listed one")[0])
+    wait_for(lambda: one.status()["state"] == "recording", "the listed window to be recorded")
+    move_into(desktop, one)
+    nudge(desktop, 1, 20)
+    desktop.type("abc1")
+    wait_for(lambda: kept(one.target, EventKind.KEY_UP) == 4, "keys")
+
+
+def test_column_groups_go_to_the_recipients_of_the_policy(desktop, recording, tmp_path):
+    crypto = pytest.importorskip("evcodec.crypto")
+    pytest.importorskip("cryptography")
+    crypto.PrivateKey.generate().save(tmp_path / "reader.pem")
+    crypto.PrivateKey.load(tmp_path / "reader.pem").public.save(tmp_path / "reader.pem.pub")
+    one = recording(
+        "--chain", recipients='[recipients]\nkeys = "reader.pem.pub"\ncontext = "reader.pem.pub"\n'
+    )
+    start_and_type(desktop, one)
+    one.end()
+    assert one.process.returncode == 0, one.said()
+    with Reader(one.target) as reader, pytest.raises(MissingKeyError):
+        reader.read(columns=("key_class",))
+    assert kept(one.target, EventKind.MOVE) > 15
+    with Reader(one.target, keys=tmp_path / "reader.pem") as reader:
+        assert reader.read(kinds=(EventKind.KEY_DOWN,)).key_class.tolist() == [1, 1, 1, 2]
+    assert "holds" in evcodec(desktop, "verify", "--chain", str(one.target))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("how", ["the recorder is killed", "the X server is killed"])
+def test_what_was_recorded_before_a_kill_is_kept(tmp_path, monkeypatch, how):
+    with Desktop() as desktop, contextlib.ExitStack() as stack:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", desktop.environ["XDG_RUNTIME_DIR"])
+        one = Recording(desktop, "--policy", write_policy(tmp_path), target=tmp_path / "s.evc")
+        stack.callback(one.close)
+        start_and_type(desktop, one)
+        (one.process if "recorder" in how else desktop.server).kill()
+        one.process.wait(60)
+        wait_for(
+            lambda: not any(b"indicator" in b" ".join(words) for _, words in desktop.processes()), "its end"
+        )
+        assert read_statuses() == []
+    assert kept(one.target, EventKind.KEY_UP) == 4
+    if "server" in how:
+        with Reader(one.target) as reader:
+            assert GapReason.INDICATOR_LOST in [gap.reason for gap in reader.gaps]
 
 
 def test_no_display(tmp_path):
