@@ -141,6 +141,8 @@ class QuietIndicator:
         return reports
 
     def next_read_t(self) -> int | None:
+        if self.reports:
+            return 0
         return None if self.beats_ns is None else now_t() + self.beats_ns
 
     def show(self, state: Any, detail: str = "") -> None:

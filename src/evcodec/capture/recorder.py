@@ -195,7 +195,7 @@ class Recorder:
                 [WAKE_EVERY_NS, *(getattr(s, "wake_every_ns", WAKE_EVERY_NS) for s in sources)]
             )
             others: list[tuple[Any, Callable[[], None]]] = [
-                (indicator, _nothing),
+                (indicator, session.indicator_is_ready),
                 (claim, claim.answer),
                 (stop, partial(_end_by_signal, session, stop)),
             ]
@@ -318,10 +318,6 @@ def _shown_hotkey(hotkey: str) -> str:
 def _end_by_signal(session: Session, stop: StopSignals) -> None:
     stop.drain()
     session.end("interrupted" if stop.number == signal.SIGINT else "asked to end")
-
-
-def _nothing() -> None:
-    """Do nothing more than wake: the session reads the indicator then."""
 
 
 def _say_to_stderr(message: str) -> None:

@@ -24,7 +24,7 @@ from .seen.reports import (
 )
 
 # What has passed is moved this often: handing over a batch costs about as much as a thousand of its events.
-MOVE_EVERY_NS = 60 * MS
+MOVE_EVERY_NS = 80 * MS
 # The clocks are compared this often, and the loop wakes for it when idle.
 _CLOCK_EVERY_NS = 1_000 * MS
 # An indicator that is out of sight for longer ends the recording; until then nothing is recorded.
@@ -107,6 +107,7 @@ class Session:
         self._clock_t = 0
         self._move_t = 0
         self._hidden_t: int | None = None
+        self._is_indicator_ready = True
         self._is_paused = False
         self._shown: tuple[State, str] | None = None
         self._trouble = ""
@@ -137,7 +138,12 @@ class Session:
 
     def woken(self, t: int) -> None:
         """Do what is due."""
-        self._hear_indicator(t)
+        beat_t = self._indicator.next_read_t()
+        if self._is_indicator_ready or (beat_t is not None and t >= beat_t):
+            self._is_indicator_ready = False
+            self._hear_indicator(t)
+        if self._hidden_t is not None and t >= self._hidden_t + HIDDEN_NS:
+            self.end("the indicator was lost", "the indicator was out of sight for a minute")
         if t >= self._clock_t:
             self._clock_t = t + _CLOCK_EVERY_NS
             self._compare_clocks()
@@ -157,6 +163,10 @@ class Session:
                 self.trouble("")
                 self._say("the disk takes what is recorded again")
             self._show(self._gate.state(t))
+
+    def indicator_is_ready(self) -> None:
+        """Hear that the indicator has something to say: what it is is done with the rest of the round."""
+        self._is_indicator_ready = True
 
     def next_t(self) -> int | None:
         """Return when something is due."""
@@ -223,8 +233,6 @@ class Session:
                     self.end("the indicator was lost", report.why)
                 case TrayMissing():
                     self._say(f"no tray icon: {report.why}")
-        if self._hidden_t is not None and t >= self._hidden_t + HIDDEN_NS:
-            self.end("the indicator was lost", "the indicator was out of sight for a minute")
 
     def _show(self, state: GateState) -> None:
         self.state = state
