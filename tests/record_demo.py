@@ -60,6 +60,7 @@ class Demo:
             "-m",
             "evcodec",
             "record",
+            "--force",
             "--policy",
             policy,
             self.file,
