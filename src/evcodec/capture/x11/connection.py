@@ -210,7 +210,6 @@ def _connected(name: str | None) -> Any:
         raise MissingExtraError(
             "recording of X11: python-xlib is not installed; install it by: pip install 'evcodec[capture]'"
         ) from None
-    take_cookies_for_any_host()
     wanted = os.environ.get("DISPLAY", "") if name is None else name
     if not wanted:
         session = ", in a Wayland session without X11" if os.environ.get("WAYLAND_DISPLAY") else ""
