@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from typing import Any
 
 import msgpack
@@ -462,13 +463,16 @@ PERSONAL = (
 
 
 @pytest.mark.parametrize("text", PERSONAL)
-def test_personal_data_is_found_and_goes(tmp_path, text):
+def test_personal_data_is_found_and_goes_without_a_network(tmp_path, monkeypatch, text):
     pytest.importorskip(
         "presidio_analyzer",
         reason="presidio-analyzer (with spaCy 400 MB) is not installed: pip install 'evcodec[review]'",
     )
     path = play([("type", text)]).write(tmp_path / "s.evc", [("window", {"title": text})])
+    asked: list[Any] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **_: asked.append(arguments[0]) or [])
     result = redact(path, tmp_path / "out.evc", personal_data=True)
+    assert asked == []
     assert (result.matches, result.strings) == (1, 1)
     left = searched((tmp_path / "out.evc").read_bytes())["raw"]
     first, last = text.split()[0], text.split()[-1]

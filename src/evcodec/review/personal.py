@@ -37,14 +37,19 @@ REGIONS = ("US", "GB", "DE", "FR", "IT", "ES", "IN", "BR")
 def _recognizers() -> tuple[Any, ...]:
     try:
         from presidio_analyzer import predefined_recognizers as recognizers
+        from tldextract import TLDExtract
     except ImportError:
         raise MissingExtraError(
             "--personal-data needs presidio-analyzer: pip install 'evcodec[review]'"
         ) from None
     # It logs what it finds at some levels.
     logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)
+    # Left to itself it fetches a list of domains; the one that it brings along will do.
+    domains = TLDExtract(suffix_list_urls=(), cache_dir=None)
+    email = recognizers.EmailRecognizer()
+    email.validate_result = lambda text: bool(domains(text).fqdn)
     return (
-        recognizers.EmailRecognizer(), recognizers.CreditCardRecognizer(), recognizers.IbanRecognizer(),
+        email, recognizers.CreditCardRecognizer(), recognizers.IbanRecognizer(),
         recognizers.PhoneRecognizer(supported_regions=REGIONS), recognizers.IpRecognizer(), recognizers.MacAddressRecognizer(),
         recognizers.CryptoRecognizer(), recognizers.UrlRecognizer(), recognizers.UsSsnRecognizer(), recognizers.NhsRecognizer(),
     )  # fmt: skip
