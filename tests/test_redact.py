@@ -276,6 +276,19 @@ def test_keys_of_imported_recordings_go_under_the_assumption_of_a_us_keyboard(tm
     assert (result.assumed, result.events_after) == (["us-layout"], 2)
 
 
+def test_states_of_the_keyboard_beside_it_go_too(tmp_path):
+    kinds, codes = [4, 7, 5, 4, 5, 7], [0x48, 1, 0x48, 0x49, 0x49, 2]
+    times = np.array([0, 1, 2, 3, 4, 9 * SECOND])
+    with Writer(tmp_path / "s.evc") as writer:
+        writer.context("keyboard_state", [0x48])
+        writer.context("keyboard_state", [])
+        writer.write(EventBatch(t=times, kind=kinds, code=codes, vk=np.array(codes) * (np.array(kinds) != 7)))
+    redact(tmp_path / "s.evc", tmp_path / "out.evc", find=["hi"])
+    with Reader(tmp_path / "out.evc") as reader:
+        assert reader.read()["code"].tolist() == [2]
+        assert [context.value for context in reader.contexts] == [None, []]
+
+
 def test_small_blocks_of_a_live_stream_and_several_streams_in_a_file(tmp_path):
     path = tmp_path / "s.evc"
     for mode in ("w", "a"):

@@ -217,6 +217,27 @@ def test_spans_are_those_of_applications(tmp_path):
     assert found.passages == []
 
 
+def test_what_was_not_recorded_counts_for_no_application(tmp_path):
+    keyboard = Keyboard()
+    keyboard.context(1)
+    start = keyboard.t
+    keyboard.t += 10 * 10**9
+    keyboard.move()
+    with Writer(tmp_path / "s.evc") as writer:
+        writer.context(*GEDIT)
+        writer.write(keyboard.batch())
+        for t0, t1, reason in (
+            (1, 3, "NOT_LISTED"),
+            (2, 4, "PAUSED"),
+            (5, 6, "SECURE_FIELD"),
+            (9, 20, "SUSPENDED"),
+        ):
+            writer.gap(GapReason[reason], start + t0 * 10**9, start + t1 * 10**9)
+    found = review(tmp_path / "s.evc")
+    (span,) = found.spans
+    assert found.in_front(span) == span.t1 - span.t0 - 3 * 10**9 - (span.t1 - start - 9 * 10**9)
+
+
 def test_imported_windows_go_by_the_last_part_of_their_title(tmp_path):
     keyboard = Keyboard()
     for index in (1, 2, 3):

@@ -132,7 +132,7 @@ def _show(out: Console, path: str, found: Reviewed) -> None:
             spans.add_row(
                 _offset(found, span.t0),
                 _name(span.application),
-                human_span(span.t1 - span.t0),
+                human_span(found.in_front(span)),
                 f"{span.kinds.total():,}",
                 f"{keys:,}",
             )

@@ -14,6 +14,7 @@ INSTEAD = ("[redacted]", "\u2588\u2588\u2588", "-")
 # Keys of maps that the recorder, importers and the format give: no words of the person.
 OWN_NAMES = frozenset(
     """
+    application window element
     executable window_class pointer keys pid id title title_digest role name value bounds displays scale x y width height
     purpose policy_digest notice_id retain_until_ns recipient_key_ids data media_type metadata encoding schema
     """.split()

@@ -126,8 +126,18 @@ class Plan:
     contexts: set[int] = field(default_factory=set)
     payloads: set[int] = field(default_factory=set)
 
-    def redact(self, contents: Contents, finder: Finder, reach: int) -> None:
-        """Have all events go that a text is made of, until none is left that is found."""
+    def redact(self, contents: Contents, blocks: Any, finder: Finder, reach: int) -> None:
+        """Have all events go that a text is made of, until none is left that is found.
+
+        Parameters
+        ----------
+        contents : Contents
+        blocks : iterable of BlockPart
+            Those of the stream, once more.
+        finder : callable
+        reach : int
+            As in `typing_of`.
+        """
         gone: set[int] = set()
         while True:
             found: Found = find(contents.typing(self.removed, reach), finder)
@@ -145,6 +155,21 @@ class Plan:
                 self.holes.append(Hole(times[start][0], GapReason.REDACTED, t0, t1))
                 self.coarse.append((t0, t1))
                 start = at
+        self._end_states(contents, blocks)
+
+    def _end_states(self, contents: Contents, blocks: Any) -> None:
+        """Have the states of the keyboard go that some recorders note now and then: they name the keys that were down."""
+        states = [index for index, (kind, _value) in contents.contexts.items() if kind == "keyboard_state"]
+        if not states or not self.coarse:
+            return
+        part: BlockPart
+        for part in blocks:
+            columns = part.columns(("t", "kind", "code"))
+            near = np.zeros(part.block.events, bool)
+            for t0, t1 in self.coarse:
+                near |= (columns["t"] >= t0) & (columns["t"] < t1)
+            near &= (columns["kind"] == EventKind.OTHER) & np.isin(columns.get("code", 0), states)
+            self.removed.update((part.first + np.flatnonzero(near)).tolist())
 
     def erase(
         self, contents: Contents, blocks: Any, ranges: Sequence[tuple[int, int]], names: frozenset[str]

@@ -201,7 +201,7 @@ class _Job:
         contents = Contents.of(entries, streams.blocks(number))
         plan = Plan()
         result.spans += plan.erase(contents, streams.blocks(number), self._ranges, self._names)
-        plan.redact(contents, self._finder, self._reach)
+        plan.redact(contents, streams.blocks(number), self._finder, self._reach)
         plan.forget(contents, entries, streams.blocks(number))
         result.matches += plan.matches
         result.events_before += contents.events

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..entries import Anchor, Entry, Gap, reason_name
+from ..entries import Anchor, Entry, Gap, GapReason, reason_name
 from ..errors import InvalidArgumentError
 from ..governance import is_past_retention
 from ..inputs import PipeInput, SeekableInput, open_input
@@ -20,6 +20,14 @@ from .plan import Contents
 from .spans import UNKNOWN_APPLICATION, Span
 from .typed import Passage
 
+# Of such a time nothing is there, whatever was in front before it.
+_ALL_GONE = (
+    GapReason.PAUSED,
+    GapReason.NOT_LISTED,
+    GapReason.ERASED,
+    GapReason.SUSPENDED,
+    GapReason.INDICATOR_LOST,
+)
 EVERYBODY = "whoever has the file"
 
 
@@ -91,11 +99,19 @@ class Reviewed:
             found[reason_name(gap.reason)] = count + 1, length + gap.t1 - gap.t0
         return found
 
+    def in_front(self, span: Span) -> int:
+        """Return how long a span is in ns without what was not recorded of it at all: pauses, other applications, sleep."""
+        length, at = span.t1 - span.t0, span.t0
+        for t0, t1 in sorted((gap.t0, gap.t1) for gap in self.gaps if gap.reason in _ALL_GONE):
+            length -= max(min(t1, span.t1) - max(t0, at), 0)
+            at = max(at, t1)
+        return length
+
     def applications(self) -> list[Application]:
         """Return the spans of each application together, the longest first."""
         found: dict[str, Application] = {}
         for span in self.spans:
-            found.setdefault(span.application, Application(span.application)).add(span)
+            found.setdefault(span.application, Application(span.application)).add(span, self.in_front(span))
         return sorted(found.values(), key=lambda application: -application.length)
 
     def plain(self) -> dict[str, Any]:
@@ -114,6 +130,7 @@ class Reviewed:
                     "application": span.application or None,
                     "t0": span.t0,
                     "t1": span.t1,
+                    "length_ns": self.in_front(span),
                     "wall_ns": self.wall_ns(span.t0),
                     "kinds": {kind_name(kind): count for kind, count in sorted(span.kinds.items())},
                     "keys_full": span.keys_full,
@@ -140,10 +157,10 @@ class Application:
     keys_full: int = 0
     keys_class: int = 0
 
-    def add(self, span: Span) -> None:
-        """Add a span."""
+    def add(self, span: Span, length: int) -> None:
+        """Add a span that was in front for so long."""
         self.spans += 1
-        self.length += span.t1 - span.t0
+        self.length += length
         self.kinds += span.kinds
         self.keys_full += span.keys_full
         self.keys_class += span.keys_class
