@@ -99,10 +99,10 @@ def test_a_crash_is_seen(programs: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_the_standard_dtypes_are_those_of_the_targets() -> None:
-    from evcodec.block import _STANDARD_DTYPES
+    from evcodec.columns import STANDARD_DTYPES
 
     header = (ROOT / "fuzz/kernels/fuzz.h").read_text()
-    assert f"STANDARD_DTYPES[] = {{{', '.join(map(str, _STANDARD_DTYPES))}}};" in header
+    assert f"STANDARD_DTYPES[] = {{{', '.join(map(str, STANDARD_DTYPES))}}};" in header
 
 
 def test_mended_streams_pass_their_checksums() -> None:

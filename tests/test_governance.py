@@ -79,6 +79,9 @@ WAYS = pytest.mark.parametrize("way", ["bytes", "threads", "decode", "pipe", "da
         (TRAINING, "training ", "'training'"),
         (TRAINING, [None], "'training'"),
         (UNSTATED, "training", "none"),
+        (UNSTATED, "None", "none"),
+        (stream(made(30), governance={"purpose": "None"}), [None], "'None'"),
+        (stream(made(30), governance={"purpose": " training"}), "training", "' training'"),
     ],
 )
 def test_another_purpose_is_refused(way, data, purpose, found, tmp_path):

@@ -18,9 +18,10 @@ from .findings import Findings, Problem
 from .framing import Record, RecordType
 from .index import Index, unpack_index
 from .inputs import Input
+from .keyring import Keyring
 from .remarks import Defined, Remarker
 from .scan import StreamRecord, StreamScanner, StreamState
-from .sealed import Keyring, StreamKeys, open_block
+from .sealed import StreamKeys, open_block
 from .wire import is_encrypted, unpack_entries
 
 Progress = Callable[[int], object]

@@ -19,10 +19,12 @@ from .framing import Record, RecordType
 from .governance import Use
 from .index import kind_bits
 from .inputs import PipeInput, SeekableInput
-from .locate import Locator, RecordPlace, read_record
+from .keyring import Keyring
+from .locate import Locator
 from .parallel import Crew
+from .places import RecordPlace, read_record
 from .scan import StreamRecord, StreamScanner
-from .sealed import Keyring, StreamKeys, encrypted_to, open_block
+from .sealed import StreamKeys, encrypted_to, open_block
 from .select import Filter
 from .wire import Header, entries_bytes, is_encrypted, may_be_sealed, unpack_entries
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ._codec import SequenceEncoder, count_kinds, gather, hold, kinds_with_values, time_range
-from .block import Columns, column_head, group_of
+from .block import Columns
+from .columns import column_head, group_of
 from .errors import LimitExceededError
 from .levels import Level
 from .limits import MAX_COLUMNS

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .block import Block, column_head, decode_index_table, read_column_head
+from .block import Block, decode_index_table
+from .columns import column_head, read_column_head
 from .encoding import encode_index_table
 from .errors import CorruptDataError, LimitExceededError
 from .framing import HEAD_BYTES, TAIL_BYTES, RecordType

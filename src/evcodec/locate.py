@@ -11,21 +11,14 @@ import numpy as np
 from .block import Block
 from .errors import CorruptDataError, EvcodecError, TruncatedDataError
 from .findings import Findings
-from .framing import (
-    FIRST_ANCILLARY,
-    HEAD_BYTES,
-    TAIL_BYTES,
-    Record,
-    RecordHead,
-    RecordType,
-    check_record,
-    parse_head,
-)
+from .framing import FIRST_ANCILLARY, HEAD_BYTES, TAIL_BYTES, Record, RecordType, parse_head
 from .index import Index, misplaced_row, unpack_index
 from .inputs import SeekableInput
+from .keyring import Keyring
 from .limits import DEFAULT_BLOCK_BYTES
+from .places import RecordPlace, Records, read_head, read_record
 from .scan import StreamRecord, StreamScanner
-from .sealed import Keyring, StreamKeys, open_block
+from .sealed import StreamKeys, open_block
 from .walk import Walk, add_record
 from .wire import END_PAYLOAD_BYTES, End, Header, unpack_end, unpack_header
 
@@ -33,84 +26,6 @@ END_RECORD_BYTES = HEAD_BYTES + END_PAYLOAD_BYTES + TAIL_BYTES
 _ONLY_AT_AN_END = (RecordType.HEADER, RecordType.INDEX, RecordType.END)
 # A stream without an index that is no longer is read at once, and the blocks of the first one are kept.
 _SMALL_STREAM_BYTES = 2**16
-
-
-class RecordPlace(NamedTuple):
-    """A BLOCK or ENTRIES record: where it stands in the data, and what an index says of it."""
-
-    stream: int
-    position: int
-    size: int
-    type: int
-    events: int
-    t_min: int
-    t_max: int
-    kinds: int
-    sequence: int | None
-    """Its sequence number, where the index tells."""
-
-
-def read_record(source: SeekableInput, place: RecordPlace) -> Record:
-    """Return the record at a place; raise CorruptDataError if it is not what the index says."""
-    data = source.read_at(place.position, place.size)
-    head = read_head(data, place)
-    return Record(head.type, head.sequence, place.position, check_record(data, place.position))
-
-
-def read_head(data: memoryview, place: RecordPlace) -> RecordHead:
-    """Return the head at the start of data; raise CorruptDataError if it is not what the index says."""
-    head = parse_head(data, 0, place.position)
-    if head is None or head.record_bytes != place.size or head.type != place.type:
-        raise CorruptDataError(
-            f"byte {place.position}: record: found another type or size than the index states"
-        )
-    # Two records that changed places may be alike in all that an index says of them.
-    if place.sequence not in (None, head.sequence):
-        raise CorruptDataError(
-            f"byte {place.position}: sequence number: found {head.sequence}, allowed: {place.sequence}; "
-            "the order was changed"
-        )
-    return head
-
-
-class _Records:
-    """Records of an input at their positions."""
-
-    def __init__(self, source: SeekableInput) -> None:
-        self._source = source
-        self.size = source.size()
-        self._held_start = 0
-        self._held = memoryview(b"")
-
-    def hold(self, start: int, size: int) -> None:
-        """Read bytes at once, for the records among them."""
-        self._held_start = start
-        self._held = self._source.read_at(start, size)
-
-    def at(self, position: int, stop: int, record_type: int | None = None) -> Record:
-        """Return the record at a position, checked; raise an EvcodecError if there is none of this type that ends by
-        ``stop``. Nothing but its head is read before that is known, so that no byte is read for two streams.
-        """
-        left = stop - position
-        head = parse_head(self._bytes(position, min(HEAD_BYTES, max(left, 0))), 0, position)
-        if head is None:
-            raise TruncatedDataError(f"byte {position}: record: found {left} bytes, needed {HEAD_BYTES}")
-        if record_type not in (None, head.type):
-            raise CorruptDataError(
-                f"byte {position}: record type: found {head.type}, allowed here: {record_type}"
-            )
-        if head.record_bytes > left:
-            raise CorruptDataError(
-                f"byte {position}: record: found {head.record_bytes} bytes, allowed before byte {stop}: {left}"
-            )
-        data = self._bytes(position, head.record_bytes)
-        return Record(head.type, head.sequence, position, check_record(data, position))
-
-    def _bytes(self, position: int, size: int) -> memoryview:
-        start = position - self._held_start
-        if 0 <= start <= len(self._held) - size:
-            return self._held[start : start + size]
-        return self._source.read_at(position, size)
 
 
 class _Stream(NamedTuple):
@@ -150,7 +65,7 @@ class Locator:
         self._damage: EvcodecError | None = None
         self._streams: list[_Stream] = []
         self._blocks: dict[int, Block] = {}
-        records = _Records(source)
+        records = Records(source)
         self._sound_bytes = records.size
         self.was_walked = False
         """Whether all of the data was read to find its records."""
@@ -262,7 +177,7 @@ class Locator:
 
     # ---- by index ----
 
-    def _from_indexes(self, records: _Records) -> list[_Stream]:
+    def _from_indexes(self, records: Records) -> list[_Stream]:
         """Return all streams, read from the end of the data backwards; raise an EvcodecError if that is not
         possible.
         """
@@ -293,16 +208,14 @@ class Locator:
             stop = first.position
         return streams[::-1]
 
-    def _read_end(self, records: _Records, stop: int) -> Record:
+    def _read_end(self, records: Records, stop: int) -> Record:
         position = stop - END_RECORD_BYTES
         if position < 0:
             raise TruncatedDataError(f"byte {stop}: stream: found no end record before it")
         records.hold(position, END_RECORD_BYTES)
         return records.at(position, stop, RecordType.END)
 
-    def _read_index(
-        self, records: _Records, first: Record, last: Record, end: End, keys: StreamKeys
-    ) -> Index:
+    def _read_index(self, records: Records, first: Record, last: Record, end: End, keys: StreamKeys) -> Index:
         position = first.position
         if end.index_distance > last.position - position:
             raise CorruptDataError(
@@ -342,7 +255,7 @@ class Locator:
         return index
 
     def _check_others(
-        self, records: _Records, first: Record, index: Index, record: Record, keys: StreamKeys
+        self, records: Records, first: Record, index: Index, record: Record, keys: StreamKeys
     ) -> None:
         """Raise an EvcodecError unless ancillary records, and nothing else, fill what is between those of the rows: an
         index that leaves blocks out is not to be believed. Number the rows on the way, and look for data keys.
@@ -377,7 +290,7 @@ class Locator:
             place = _place(0, stream, i)
             read_head(self._source.read_at(place.position, HEAD_BYTES), place)
 
-    def _short_index(self, records: _Records, first: Record, last: Record, keys: StreamKeys) -> Index:
+    def _short_index(self, records: Records, first: Record, last: Record, keys: StreamKeys) -> Index:
         """Return the index of a stream that has none, by reading it."""
         index = Index()
         position, sequence = first.end, 1

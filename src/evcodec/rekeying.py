@@ -11,10 +11,11 @@ from .framing import RecordType, pack_record
 from .index import pack_index, unpack_index
 from .inputs import open_input
 from .keyrecord import Recipients, Wrap, group_name, pack_keys, recipient_id, recipients_of, wrap_info
+from .keyring import Keyring
 from .levels import level_of
 from .replacing import replacing
 from .scan import StreamRecord, StreamScanner
-from .sealed import Keyring, StreamKeys
+from .sealed import StreamKeys
 from .wire import pack_end, unpack_end
 
 _LEVEL = level_of("balanced")

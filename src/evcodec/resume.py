@@ -12,7 +12,8 @@ from .errors import InvalidArgumentError, TruncatedDataError
 from .framing import MARKER, RecordType
 from .inputs import FileInput, open_input
 from .keyrecord import Recipients, group_name, stated_recipients
-from .locate import Locator, read_record
+from .locate import Locator
+from .places import read_record
 from .wire import pack_entry, unpack_entries
 
 _MAY_BE_A_HEADER = MARKER + bytes((RecordType.HEADER,))

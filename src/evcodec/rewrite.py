@@ -9,18 +9,21 @@ from typing import NamedTuple
 import numpy as np
 
 from .batch import join_columns
-from .block import Block, group_of, may_share_block
+from .block import Block
+from .columns import group_of, may_share_block
 from .emitter import StreamEmitter
 from .errors import UnsupportedVersionError
 from .framing import Record, RecordType
 from .inputs import SeekableInput
 from .keyrecord import stated_recipients
+from .keyring import Keyring
 from .levels import Level
 from .limits import MAX_BLOCK_BYTES
-from .locate import Locator, read_record
+from .locate import Locator
 from .parallel import Crew
+from .places import read_record
 from .protection import Protection, StreamProtection
-from .sealed import Keyring, StreamKeys
+from .sealed import StreamKeys
 
 _PIECE_BYTES = 2**20
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ._recorder import CLOSED, FAILING, EventBuffer, HandOver
 from .batch import join_columns
-from .block import may_share_block
+from .columns import may_share_block
 from .emitter import StreamEmitter
 from .entries import Entry, Gap, GapReason
 from .errors import WriteFailedError

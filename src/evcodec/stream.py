@@ -16,13 +16,13 @@ from .emitter import StreamEmitter
 from .errors import CorruptDataError, InvalidArgumentError
 from .framing import RecordType
 from .inputs import PipeInput, SeekableInput, open_input
+from .keyring import Keyring
 from .levels import Level, level_of
 from .limits import DEFAULT_BLOCK_BYTES
 from .parallel import check_threads
 from .replacing import replacing
 from .rewrite import rewrite
 from .scan import StreamRecord, StreamScanner
-from .sealed import Keyring
 from .select import check_bytes
 from .wire import is_encrypted
 

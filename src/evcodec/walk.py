@@ -6,8 +6,9 @@ from .block import Block
 from .entries import type_number
 from .framing import Record, RecordType
 from .index import Index
+from .keyring import Keyring
 from .limits import DEFAULT_BLOCK_BYTES
-from .sealed import Keyring, StreamKeys, open_block
+from .sealed import StreamKeys, open_block
 from .wire import unpack_entries
 
 

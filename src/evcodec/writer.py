@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ._recorder import CLOSED, FAILING, UNFIT, EventRecorder
-from .batch import EventBatch, check_batch, check_column_name
+from ._recorder import CLOSED, FAILING, EventRecorder
+from .batch import check_column_name
+from .batch_methods import RECORDED, BatchMethods
 from .emitter import StreamEmitter
 from .entries import Context, Entry, Payload, Source
 from .entry_methods import EntryMethods
@@ -28,19 +29,17 @@ from .parallel import Crew, check_threads
 from .protection import Protection
 from .resume import Resumed, resume
 from .rewrite import Own
-from .schema import common_dtype
 from .sealing import Sealer
 from .wire import Header, copied, pack_entry, pack_header
 
 DEFAULT_QUEUE_EVENTS = 2**20
 # All columns of single events may come to stand in one block, with t, kind and those that every event has.
 _MOST_LIVE_COLUMNS = MAX_COLUMNS - 2
-_RECORDED = frozenset(("x", "y", "code", "dx", "dy"))
 # What an event takes in the queue, about: to weigh entries against events.
 _BYTES_AN_EVENT = 32
 
 
-class Writer(EntryMethods, EventRecorder):
+class Writer(EntryMethods, BatchMethods, EventRecorder):
     """Writes one stream.
 
     Parameters
@@ -148,7 +147,7 @@ class Writer(EntryMethods, EventRecorder):
         # The last failure that was raised, so that a `with` block that it leaves does not raise another.
         self._raised: Callable[[], BaseException | None] = lambda: None
         self._dtypes: dict[str, set[np.dtype]] = {}
-        self._live_columns: set[str] = set(_RECORDED)
+        self._live_columns: set[str] = set(RECORDED)
         self._has_live_events = False
         self._output = open_output(target, mode, fsync)
         try:
@@ -195,71 +194,6 @@ class Writer(EntryMethods, EventRecorder):
         )
 
     # ---- events ----
-
-    def write(self, batch: EventBatch) -> None:
-        """Append the events of a batch. Its columns are copied before the call returns.
-
-        Parameters
-        ----------
-        batch : EventBatch
-            Any number of events, with up to 1,024 columns of any integer dtype. One without events gives the stream its
-            columns.
-
-        Raises
-        ------
-        InvalidArgumentError
-            ``batch`` is no EventBatch, has too many columns, or has a column whose dtype has no common
-            integer dtype with what the stream holds of it (uint64 and a signed one). Nothing of it is
-            written.
-        WriteFailedError
-            Writing fails, and no call has said so before; or it has failed for good. Nothing of it was taken.
-        """
-        check_batch(batch)
-        with self._order:
-            self._check_open()
-            self._check_dtypes(batch)
-            if not len(batch):
-                self._hand_over()
-                if batch.columns:
-                    self._sealer.put_bulk({name: values.copy() for name, values in batch.columns.items()}, 0)
-                return
-            for start in range(0, len(batch), self._block_events):
-                self._put_piece(batch[start : start + self._block_events], is_first=not start)
-
-    def _check_dtypes(self, batch: EventBatch) -> None:
-        wide = {name for name, values in batch.columns.items() if values.dtype == np.uint64}
-        live = self._live_columns - (set() if self._has_live_events else _RECORDED)
-        if clash := sorted(wide & live):
-            raise InvalidArgumentError(
-                f"column {clash[0]!r}: found uint64, allowed: a dtype that goes "
-                "with int64, which single events are kept in"
-            )
-        for name, values in batch.columns.items():
-            if common_dtype({values.dtype, *self._dtypes.get(name, ())}) is None:
-                raise InvalidArgumentError(
-                    f"column {name!r}: found {values.dtype}, allowed: a dtype "
-                    "that has a common integer dtype with "
-                    f"{', '.join(sorted(map(str, self._dtypes[name])))}, which the stream holds"
-                )
-        for name, values in batch.columns.items():
-            self._dtypes.setdefault(name, set()).add(values.dtype)
-        if wide & _RECORDED:
-            self._is_unfit = True
-            self._stop(UNFIT)  # single events could no longer be kept beside these: `_refuse` says so
-
-    def _put_piece(self, piece: EventBatch, is_first: bool) -> None:
-        if not self._make_room(self._recorded() + len(piece)):
-            # A call that raises has taken nothing, so the rest of a batch is counted, and the next call raises.
-            if is_first:
-                self._check_alive()
-            t = piece.t
-            self._sealer.drop(len(piece), int(t.min()), int(t.max()))
-            return
-        self._hand_over()
-        self._sealer.put_bulk(
-            {name: np.array(values, copy=True, order="C") for name, values in piece.columns.items()},
-            len(piece),
-        )
 
     def _make_room(self, count: int) -> bool:
         """Wait for room in the queue, or tell that there is none."""

@@ -18,7 +18,7 @@ import numpy as np
 from encoded_batches import BATCHES
 from evcodec import CorruptDataError, EvcodecError, LimitExceededError, UnsupportedVersionError, compression
 from evcodec._codec import BlockHead, SequenceEncoder, Table, hold, kinds_match
-from evcodec.block import read_column_head
+from evcodec.columns import read_column_head
 from evcodec.framing import RecordScanner, RecordType
 from evcodec.schema import INTEGER_DTYPES, STANDARD_COLUMNS
 from evcodec.wire import unpack_varint

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import InvalidArgumentError, RetentionError
 from ..governance import Use
+from ..keyring import Keyring
 from ..parallel import check_threads
-from ..sealed import Keyring
 from .dataset import Dataset
 from .files import FileProblem
 from .paths import is_url

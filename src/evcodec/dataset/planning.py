@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import CorruptDataError, EvcodecError, MissingExtraError, NotPermittedError
+from ..keyring import Keyring
 from ..reader import Reader
-from ..sealed import Keyring
 from .files import FileProblem, StreamFile, describe, naming
 from .paths import Listed, as_paths, each_once, is_url, list_local
 from .ranges import RangeInput, far_crew

@@ -10,8 +10,8 @@ import numpy as np
 from ..batch import EventBatch
 from ..errors import EvcodecError, MissingExtraError, NotPermittedError, ReadLimitError, RetentionError
 from ..governance import Use
+from ..keyring import Keyring
 from ..reader import Reader
-from ..sealed import Keyring
 from .files import FileProblem, StreamFile, check_epoch, check_unchanged, naming
 from .stores import Stores
 from .unify import conform

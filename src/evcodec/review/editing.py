@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..block import group_of
+from ..columns import group_of
 from ..compression import Effort, decompress
 from ..emitter import StreamEmitter
 from ..entries import Context, Gap, Marker, Payload

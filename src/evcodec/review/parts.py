@@ -12,9 +12,11 @@ from ..block import Block
 from ..entries import Entry
 from ..framing import RecordType
 from ..inputs import SeekableInput
-from ..locate import Locator, RecordPlace, read_record
+from ..keyring import Keyring
+from ..locate import Locator
+from ..places import RecordPlace, read_record
 from ..schema import ColumnGroup
-from ..sealed import Keyring, StreamKeys, encrypted_to
+from ..sealed import StreamKeys, encrypted_to
 from ..wire import Header, unpack_entries
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..entries import Entry
 from ..errors import CorruptDataError
 from ..inputs import SeekableInput
-from ..sealed import Keyring
+from ..keyring import Keyring
 from .editing import OWN_TYPES, items_of, raw_entries
 from .finding import Finder, Needles, Strings, find
 from .parts import EntriesPart, Streams

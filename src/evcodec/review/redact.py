@@ -14,10 +14,10 @@ from ..entries import Source
 from ..errors import InvalidArgumentError, UnsupportedVersionError
 from ..inputs import PipeInput, SeekableInput, open_input
 from ..keyrecord import stated_recipients
+from ..keyring import Keyring
 from ..levels import level_of
 from ..protection import Protection
 from ..replacing import replacing
-from ..sealed import Keyring
 from . import personal
 from .editing import Editor, copy, header_without
 from .finding import Needles, Strings

@@ -13,8 +13,8 @@ from ..errors import InvalidArgumentError
 from ..governance import is_past_retention
 from ..inputs import PipeInput, SeekableInput, open_input
 from ..keyrecord import group_name
+from ..keyring import Keyring
 from ..schema import ColumnGroup, EventKind, kind_name
-from ..sealed import Keyring
 from .parts import Streams
 from .plan import Contents
 from .spans import UNKNOWN_APPLICATION, Span

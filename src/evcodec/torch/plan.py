@@ -11,7 +11,8 @@ from ..dataset import Dataset, FileProblem, StreamFile
 from ..dataset.files import naming
 from ..dataset.where import Limits
 from ..errors import CorruptDataError, EvcodecError
-from ..reader import BlockInfo, Reader
+from ..reader import Reader
+from ..stated import BlockInfo
 from .segments import Gaps, Ints, Segments, cuts, pieces
 
 
