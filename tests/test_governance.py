@@ -236,8 +236,10 @@ def test_a_catalogue_keeps_no_decision(folder, tmp_path):
         open_dataset(folder, catalogue=catalogue)
 
 
-def test_workers_ask_too(folder):
-    dataset = open_dataset([folder / "a.evc", folder / "b.evc"], purpose=["training", "support"])
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_workers_ask_too(folder, on_error):
+    paths = [folder / "a.evc", folder / "b.evc"]
+    dataset = open_dataset(paths, purpose=["training", "support"], on_error=on_error)
     (folder / "b.evc").write_bytes(stream(made(30), metadata={"longer": "x" * 99}))
     with pytest.raises(PurposeError, match=r"b\.evc: stream 0: purpose: found none"):
         pickle.loads(pickle.dumps(dataset)).read()
