@@ -335,3 +335,17 @@ def test_acts_under_a_policy(elements, values, expected):
     assert [one.value.keys() for one in made.passed if isinstance(one, PassedAct)] == (
         [] if expected is None else [expected]
     )
+
+
+def test_a_title_waits_for_the_page_that_it_is_of():
+    """A page is asked about for a key just as the title of the next one is there; that answer is not about the title."""
+    here = plain(application=BROWSER, origin=PAGE)
+    made = desk(application=BROWSER, field=here)
+    made.input(key(398 * MS, 30))
+    made.tell(
+        WindowFocused(t=490 * MS, window=window(BROWSER, title="Bank")),
+        FieldFocused(t=680 * MS, field=plain("b", BROWSER, origin="https://bank.example.org")),
+    )
+    made.run(2_000 * MS)
+    assert any(490 <= t // MS < 520 for t, _ in made.asked)
+    assert "Bank" not in [value.get("title") for _, name, value in made.contexts if name == "window"]
