@@ -18,7 +18,7 @@ from .model import Observed, Source
 
 MS = 1_000_000
 # While events flow the loop wakes this often: each wake costs about as much as a thousand of the events that it brings.
-WAKE_EVERY_NS = 40 * MS
+WAKE_EVERY_NS = 32 * MS
 # A source that is readable and gives nothing, this often in a row, is asked each second only: its system has hung up.
 _MOST_EMPTY_READS = 32
 _EMPTY_RETRY_NS = 1_000 * MS
