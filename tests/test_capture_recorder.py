@@ -162,7 +162,8 @@ def recording_process(path: Path) -> subprocess.Popen[bytes]:
 def test_a_disk_that_fills_and_gets_room_loses_nothing_uncounted(tmp_path, pipe):
     with tiny_disk(tmp_path / "disk") as folder:
         filler = folder / "filler"
-        stage = Stage(folder / "s.evc", pipe[0], queue_events=4_096, merge_on_close=False)
+        stage = Stage(folder / "s.evc", pipe[0], queue_events=900, merge_on_close=False)
+        stage.indicator.beats_ns = 20_000_000
         thread = in_background(stage.run)
         feed(pipe[1], 200)
         when(lambda: stage.output.events == 200)
@@ -185,6 +186,10 @@ def test_a_disk_that_fills_and_gets_room_loses_nothing_uncounted(tmp_path, pipe)
         when(lambda: any(detail == "trouble" for _, detail in stage.indicator.shown))
         for _ in range(10):
             feed_more()
+        # The queue is full: what the gate says of a pause waits for room as well.
+        for ask, state in ((Ask.PAUSE, State.PAUSED), (Ask.RESUME, State.RECORDING)):
+            stage.indicator.reports.append(PersonAsked(t=now_t(), ask=ask))
+            when(lambda state=state: stage.indicator.shown[-1][0] is state, "the state")
         filler.unlink()
         # The record is tried again within a second, and what comes then makes place for the gap.
         when(lambda: not stage.writer.is_failing)
@@ -197,6 +202,7 @@ def test_a_disk_that_fills_and_gets_room_loses_nothing_uncounted(tmp_path, pipe)
         kept = positions(folder / "s.evc")
         with Reader(folder / "s.evc") as reader:
             lost = sum(gap.lost for gap in reader.gaps if gap.reason == GapReason.QUEUE_FULL)
+            assert [gap.reason for gap in reader.gaps].count(GapReason.PAUSED) == 1
     assert kept == sorted(set(kept))
     assert kept[:200] == list(range(200))
     assert lost > 0

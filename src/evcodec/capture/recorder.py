@@ -295,9 +295,8 @@ def record(
         except WriteFailedError:
             raise
         except Exception as error:
-            # Its message, and all that it holds on to, may tell what was typed.
+            # Its message, and all that it holds on to, may tell what was typed: it ends here, and another is raised below.
             failure = place_of(error)
-            error.__traceback__ = None
         finally:
             close_sources(sources)
             output.close()
