@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evcodec import EventBatch, Writer
+from evcodec import EventBatch, Reader, Writer
+from evcodec.capture.passed import PassedContext, PassedEvents, PassedGap
+from evcodec.capture.recorder_output import Output
 from evcodec.entries import GapReason
-from evcodec.review import review
+from evcodec.review import redact, review
 from evcodec.review.layouts import of_linux, of_name, of_virtual_key
 from evcodec.review.strokes import Strokes
 from evcodec.review.typed import PASTED, UNKNOWN, Typing, typing_of
@@ -132,6 +134,37 @@ def test_another_window_ends_a_text_and_another_title_does_not():
         keyboard.type(text)
     assert final(keyboard, contexts) == ["secr", "et"]
     assert "".join(one.character for one in typing(keyboard, contexts).raw) == "secret"
+
+
+def test_what_the_recorder_writes_is_one_text_though_the_title_changes(tmp_path):
+    executable = {"executable": "/usr/bin/gedit", "keys": "full", "pointer": True}
+    with Writer(tmp_path / "s.evc") as writer:
+        output = Output(writer, on_failure=pytest.fail)
+        keyboard = Keyboard()
+        for title, text, bounds in (
+            ("a", "swo", [0, 0, 9, 9]),
+            ("*a", "rdf", [0, 0, 9, 20]),
+            ("*a", "ish", [0, 0, 9, 20]),
+        ):
+            for context_type, value in (
+                ("application", executable),
+                ("window", {"id": 7, "title": title}),
+                ("element", {"role": "text", "bounds": bounds}),
+            ):
+                output.take(PassedContext(t=keyboard.t, context_type=context_type, value=value))
+            keyboard.rows.clear()
+            keyboard.type(text)
+            output.take(PassedEvents(batch=keyboard.batch(), has_keys=True))
+        output.take(PassedGap(reason=GapReason.NOT_LISTED, t0=keyboard.t, t1=keyboard.t + 5))
+        output.commit()
+    found = review(tmp_path / "s.evc", show_text=True)
+    assert [(application, str(passage)) for application, passage in found.passages] == [
+        ("gedit", "swordfish")
+    ]
+    redact(tmp_path / "s.evc", tmp_path / "out.evc", applications=["gedit"])
+    with Reader(tmp_path / "out.evc") as reader:
+        assert len(reader) == 0
+        assert {context.value for context in reader.contexts} == {None}
 
 
 def test_keys_of_which_only_the_class_is_there_stand_as_such():

@@ -114,6 +114,11 @@ class Strokes:
             return False
         if context_type == "window" and isinstance(value, Mapping) and "id" in value:
             value = value["id"]
+        elif isinstance(value, Mapping):
+            # A field that grows, or whose window has a new title, is the same one.
+            value = {
+                name: item for name, item in value.items() if name not in ("application", "window", "bounds")
+            }
         moved = bool(self._focus.get(context_type, self) != value)
         self._focus[context_type] = value
         return moved
