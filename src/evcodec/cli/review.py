@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -73,7 +74,7 @@ def review_command(
         return 1
     if page_path is not None:
         with whole_output(page_path) as out:
-            out.write(page(found, shown_name(path), human_span, _facts(found)).encode())
+            out.write(page(found, os.path.basename(shown_name(path)), human_span, _facts(found)).encode())
     if as_json:
         say_json({"path": path, **found.plain()})
         return 0

@@ -2,8 +2,8 @@
 
 The recorder writes a context ``application`` (``executable``, ``window_class``, what is recorded of it), then ``window``
 and ``element``, and an event of kind CONTEXT with the index of each where it comes into force. Imported recordings have
-contexts ``window`` with a title at most; then the last part of the title stands for the application, as programs write it
-("Letter - Writer").
+contexts ``window`` with a title at most; then the last part of a title that has parts stands for the application, as
+programs write it ("Letter - Writer").
 """
 
 from __future__ import annotations
@@ -40,23 +40,26 @@ class Span:
     keys_class: int = 0
 
 
-def names_of(context_type: str, value: Any) -> tuple[str, frozenset[str]] | None:
-    """Return what to call an application, and all that it may be called; None if a context says nothing of one."""
-    given: list[Any] = []
-    if context_type == "application":
-        if isinstance(value, Mapping):
-            given = [value.get(name) for name in ("executable", "name", "window_class", "app", "origin")]
-        else:
-            given = [value]
-    elif context_type == "window":
-        is_map = isinstance(value, Mapping)
-        given = [value.get(name) for name in ("app", "executable", "title")] if is_map else [value]
-        given = [_TITLE_PARTS.split(text)[-1] if isinstance(text, str) else None for text in given]
+def names_of(context_type: str, value: Any) -> tuple[str, frozenset[str]]:
+    """Return what to call an application, empty if nobody knows, and all that it may be called."""
+    fields = value if isinstance(value, Mapping) else {"name": value}
+    given = [fields.get(name) for name in ("executable", "name", "app", "window_class", "origin")]
+    if context_type == "window":
+        given = [fields.get(name) for name in ("app", "executable")]
+        title = fields.get("title", fields.get("name"))
+        parts = _TITLE_PARTS.split(title) if isinstance(title, str) else []
+        if not any(given) and len(parts) < 2:  # all of it may be somebody's words
+            return UNKNOWN_APPLICATION, frozenset(part.casefold() for part in parts)
+        given += parts[-1:]
     texts = [text for text in given if isinstance(text, str) and text]
     if not texts:
-        return None
-    texts += [re.split(r"[/\\]", text)[-1] for text in texts]
-    return re.split(r"[/\\]", texts[0])[-1] or texts[0], frozenset(text.casefold() for text in texts)
+        return UNKNOWN_APPLICATION, frozenset()
+    texts += [_last_part(text) for text in texts]
+    return _last_part(texts[0]) or texts[0], frozenset(text.casefold() for text in texts)
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
 
 
 class SpanFinder:
@@ -102,8 +105,8 @@ class SpanFinder:
             return
         if not len(times):
             return
-        named = names_of(*self._contexts[index]) if index is not None else None
-        application, names = named or (UNKNOWN_APPLICATION, frozenset())
+        known = self._contexts.get(index, ("", None)) if index is not None else ("", None)
+        application, names = names_of(*known)
         t = int(times[place])
         if self.spans:
             last = self.spans[-1]
