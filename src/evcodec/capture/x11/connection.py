@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import socket
 import struct
+import sys
 from collections import deque
-from typing import Any
+from contextlib import redirect_stdout
 
 from ...errors import CaptureError, MissingExtraError
 from ..xlib import take_cookies_for_any_host
 from . import wire
 
 _ANSWER_S = 1.0  # a server that is held by another client answers nobody
+_SETUP_S = 5.0
+_ANY_HOST = 0xFFFF  # a family of addresses, in XAUTHORITY
 _MOST_UNREAD = 4096  # events between two looks
 
 
@@ -36,17 +40,13 @@ class Connection:
     """
 
     def __init__(self, name: str | None) -> None:
-        server = _connected(name)
-        self._server = server  # holds the socket open
-        self.socket: socket.socket = server.socket
-        self.name: str = server.display_name
-        self.vendor: str = server.info.vendor
-        screen = server.info.roots[server.default_screen]
-        self.root: int = int(screen.root)
-        self.size: tuple[int, int] = (screen.width_in_pixels, screen.height_in_pixels)
-        self.min_keycode: int = server.info.min_keycode
-        self._next_id: int = server.info.resource_id_base
-        self._sent: int = server.request_serial - 1 & 0xFFFF
+        self.name, self.socket, setup = _connected(name)
+        self._next_id: int = struct.unpack_from("=I", setup, 4)[0]
+        vendor, formats = struct.unpack_from("=H", setup, 16)[0], setup[21]
+        screen = 32 + vendor + -vendor % 4 + 8 * formats
+        self.root: int = struct.unpack_from("=I", setup, screen)[0]
+        self.size: tuple[int, int] = struct.unpack_from("=HH", setup, screen + 20)
+        self._sent = 0
         self._unread = bytearray()
         self.events: deque[bytes] = deque(maxlen=_MOST_UNREAD)
         self.atoms: dict[str, int] = {}
@@ -202,10 +202,11 @@ class Connection:
         self.socket.close()
 
 
-def _connected(name: str | None) -> Any:
+def _connected(name: str | None) -> tuple[str, socket.socket, bytes]:
+    """Return a display's name, a socket to it that it took, and what it said of itself."""
     try:
         from Xlib import error as xlib_error
-        from Xlib.protocol.display import Display
+        from Xlib.support import connect
     except ImportError:
         raise MissingExtraError(
             "recording of X11: python-xlib is not installed; install it by: pip install 'evcodec[capture]'"
@@ -216,23 +217,76 @@ def _connected(name: str | None) -> Any:
         raise CaptureError(
             f"X11 display: found none (DISPLAY is not set{session}), allowed: a display such as :0; start this in an X11 session"
         )
+    try:
+        _, protocol, host, number, _ = connect.get_display(wanted)
+    except xlib_error.DisplayError:
+        raise CaptureError(f"X11 display: found {wanted!r}, allowed: a name such as :0") from None
+    try:
+        opened = connect.get_socket(wanted, protocol, host, number)
+    except (xlib_error.DisplayError, OSError):
+        raise CaptureError(
+            f"X11 display {wanted!r}: found no server, allowed: one that runs; look at DISPLAY"
+        ) from None
+    try:
+        opened.settimeout(_SETUP_S)
+        return wanted, opened, _set_up(opened, *_authority(number))
+    except (OSError, struct.error, ServerLostError) as error:
+        opened.close()
+        raise CaptureError(
+            f"X11 display {wanted!r}: found no access ({_reason(error)}), allowed: a server that lets this user in; "
+            "look at XAUTHORITY"
+        ) from None
 
-    class Plain(Display):  # type: ignore[misc]
-        """A connection that calls windows by their numbers."""
 
-        resource_classes: dict[str, type] = {}  # noqa: RUF012
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, ServerLostError) else "it does not answer"
+
+
+def _authority(number: int) -> tuple[bytes, bytes]:
+    """Return name and data of what proves that we may, by the file that XAUTHORITY names; empty where it has nothing."""
+    from Xlib import error as xlib_error
+    from Xlib import xauth
 
     take_cookies_for_any_host()
     try:
-        return Plain(wanted)
-    except xlib_error.DisplayNameError:
-        raise CaptureError(f"X11 display: found {wanted!r}, allowed: a name such as :0") from None
-    except (xlib_error.DisplayError, xlib_error.XauthError, OSError) as error:
-        reason = str(getattr(error, "msg", error) or "no answer")
-        raise CaptureError(
-            f"X11 display {wanted!r}: found no access ({reason.strip()}), allowed: a running server that lets this user in; "
-            "look at DISPLAY and XAUTHORITY"
-        ) from None
+        with redirect_stdout(io.StringIO()):  # where the library prints its warnings
+            entries = xauth.Xauthority().entries
+    except (xlib_error.XauthError, OSError):
+        return b"", b""
+    here, shown = socket.gethostname().encode(), str(number).encode()
+    found = b"", b""
+    for family, address, entry_number, kind, data in reversed(entries):
+        is_here = family == _ANY_HOST or (family == xauth.FamilyLocal and address == here)
+        if is_here and entry_number in (b"", shown) and kind == b"MIT-MAGIC-COOKIE-1":
+            found = kind, data
+    return found
+
+
+def _set_up(opened: socket.socket, kind: bytes, data: bytes) -> bytes:
+    """Say who we are; return what the server says of itself."""
+    order = ord("l" if sys.byteorder == "little" else "B")
+    opened.sendall(
+        struct.pack("=BxHHHHxx", order, 11, 0, len(kind), len(data))
+        + kind
+        + bytes(-len(kind) % 4)
+        + data
+        + bytes(-len(data) % 4)
+    )
+    head = _take(opened, 8)
+    body = _take(opened, 4 * struct.unpack_from("=H", head, 6)[0])
+    if head[0] != 1:
+        raise ServerLostError(body[: head[1]].decode("latin-1").strip() or "it refused")
+    return body
+
+
+def _take(opened: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        more = opened.recv(size - len(found))
+        if not more:
+            raise ServerLostError("it closed the connection")
+        found += more
+    return found
 
 
 def why_blind(connection: Connection, device_names: list[str]) -> str | None:
