@@ -1,23 +1,24 @@
-"""Connections to an X server: python-xlib finds it and proves that we may, then the socket is ours."""
+"""Connections to an X server: where it is, what proves that we may, requests and answers."""
 
 from __future__ import annotations
 
-import io
 import os
+import re
 import select
 import socket
 import struct
 import sys
 from collections import deque
-from contextlib import redirect_stdout
+from collections.abc import Iterator
 
-from ...errors import CaptureError, MissingExtraError
-from ..xlib import take_cookies_for_any_host
+from ...errors import CaptureError
 from . import wire
 
 _ANSWER_S = 1.0  # a server that is held by another client answers nobody
 _SETUP_S = 5.0
-_ANY_HOST = 0xFFFF  # a family of addresses, in XAUTHORITY
+_ANY_HOST, _THIS_HOST = 0xFFFF, 256  # families of addresses, in XAUTHORITY
+_MOST_AUTHORITY = 1 << 20
+_DISPLAY = re.compile(r"(?:unix/|tcp/)?([-\w.]*):(\d{1,5})(?:\.\d+)?")
 _MOST_UNREAD = 4096  # events between two looks
 
 
@@ -35,8 +36,8 @@ class Connection:
 
     Raises
     ------
-    MissingExtraError, CaptureError
-        python-xlib is missing; there is no server of that name, or it does not let us in.
+    CaptureError
+        There is no server of that name, or it does not let us in.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -204,62 +205,79 @@ class Connection:
 
 def _connected(name: str | None) -> tuple[str, socket.socket, bytes]:
     """Return a display's name, a socket to it that it took, and what it said of itself."""
-    try:
-        from Xlib import error as xlib_error
-        from Xlib.support import connect
-    except ImportError:
-        raise MissingExtraError(
-            "recording of X11: python-xlib is not installed; install it by: pip install 'evcodec[capture]'"
-        ) from None
     wanted = os.environ.get("DISPLAY", "") if name is None else name
     if not wanted:
         session = ", in a Wayland session without X11" if os.environ.get("WAYLAND_DISPLAY") else ""
         raise CaptureError(
             f"X11 display: found none (DISPLAY is not set{session}), allowed: a display such as :0; start this in an X11 session"
         )
+    parts = _DISPLAY.fullmatch(wanted)
+    if parts is None:
+        raise CaptureError(f"X11 display: found {wanted!r}, allowed: a name such as :0")
+    host, number = parts[1], int(parts[2])
     try:
-        _, protocol, host, number, _ = connect.get_display(wanted)
-    except xlib_error.DisplayError:
-        raise CaptureError(f"X11 display: found {wanted!r}, allowed: a name such as :0") from None
-    try:
-        opened = connect.get_socket(wanted, protocol, host, number)
-    except (xlib_error.DisplayError, OSError):
+        opened = _opened(host, number)
+    except OSError:
         raise CaptureError(
             f"X11 display {wanted!r}: found no server, allowed: one that runs; look at DISPLAY"
         ) from None
     try:
-        opened.settimeout(_SETUP_S)
         return wanted, opened, _set_up(opened, *_authority(number))
     except (OSError, struct.error, ServerLostError) as error:
         opened.close()
+        reason = str(error) if isinstance(error, ServerLostError) else "it does not answer"
         raise CaptureError(
-            f"X11 display {wanted!r}: found no access ({_reason(error)}), allowed: a server that lets this user in; "
-            "look at XAUTHORITY"
+            f"X11 display {wanted!r}: found no access ({reason}), allowed: a server that lets this user in; look at XAUTHORITY"
         ) from None
 
 
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, ServerLostError) else "it does not answer"
+def _opened(host: str, number: int) -> socket.socket:
+    """Return a socket to a server of this machine, or of another."""
+    if host not in ("", "unix"):
+        return socket.create_connection((host, 6000 + number), _SETUP_S)
+    path = f"/tmp/.X11-unix/X{number}"
+    opened = socket.socket(socket.AF_UNIX)
+    opened.settimeout(_SETUP_S)
+    try:
+        opened.connect(path if os.path.exists(path) else f"\0{path}")
+    except OSError:
+        opened.close()
+        raise
+    return opened
 
 
 def _authority(number: int) -> tuple[bytes, bytes]:
     """Return name and data of what proves that we may, by the file that XAUTHORITY names; empty where it has nothing."""
-    from Xlib import error as xlib_error
-    from Xlib import xauth
-
-    take_cookies_for_any_host()
+    path = os.environ.get("XAUTHORITY") or os.path.expanduser("~/.Xauthority")
     try:
-        with redirect_stdout(io.StringIO()):  # where the library prints its warnings
-            entries = xauth.Xauthority().entries
-    except (xlib_error.XauthError, OSError):
+        with open(path, "rb") as file:
+            data = file.read(_MOST_AUTHORITY)
+    except OSError:
         return b"", b""
     here, shown = socket.gethostname().encode(), str(number).encode()
-    found = b"", b""
-    for family, address, entry_number, kind, data in reversed(entries):
-        is_here = family == _ANY_HOST or (family == xauth.FamilyLocal and address == here)
-        if is_here and entry_number in (b"", shown) and kind == b"MIT-MAGIC-COOKIE-1":
-            found = kind, data
-    return found
+    for family, address, display, kind, proof in _entries(data):
+        is_here = family == _ANY_HOST or (family == _THIS_HOST and address == here)
+        if is_here and display in (b"", shown) and kind == b"MIT-MAGIC-COOKIE-1":
+            return kind, proof
+    return b"", b""
+
+
+def _entries(data: bytes) -> Iterator[tuple[int, bytes, bytes, bytes, bytes]]:
+    """Yield family, address, display, kind and proof of each entry, as long as they are whole."""
+    at = 0
+    while at + 2 <= len(data):
+        (family,) = struct.unpack_from(">H", data, at)
+        at += 2
+        fields = []
+        for _ in range(4):
+            if at + 2 > len(data):
+                return
+            (size,) = struct.unpack_from(">H", data, at)
+            fields.append(data[at + 2 : at + 2 + size])
+            at += 2 + size
+        if at > len(data):
+            return
+        yield family, fields[0], fields[1], fields[2], fields[3]
 
 
 def _set_up(opened: socket.socket, kind: bytes, data: bytes) -> bytes:
