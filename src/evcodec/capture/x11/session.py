@@ -75,14 +75,14 @@ class Session:
         self.notes: list[tuple[int, Observation]] = []
         self.now_t = 0
         self.wants_pointer = self.wants_focus = False
-        self.has_begun = False
+        self._has_begun = False
         self.is_deaf = False
         self._focus: int | None = None
         self._top = self._client = 0
         self._window: Window | None = None
         self._over: object = _FRESH
         self._displays: tuple[Display, ...] = ()
-        self._is_grabbed = False
+        self._is_grabbed = self._is_grab_told = False
         self._is_told = False  # of a focus, or of none
         self._spilled: list[Observed] = []
         self._is_map_stale = False
@@ -109,8 +109,14 @@ class Session:
         self._asking.send(wire.ungrab_keyboard())
         self._asking.ask(wire.get_input_focus())
         if answer is None or answer[1] == 1:
-            self._set_grabbed(True)
+            self._is_grabbed = self._is_grab_told = True
+            self.note(KeyboardGrabbed(t=now_t, is_grabbed=True))
         stream.begin()
+
+    def has_begun(self) -> None:
+        """Tell of grabs from now on: those before were of our own trying, or are over."""
+        self._has_begun = True
+        self._set_grabbed(self._is_grabbed)
 
     def note(self, observation: Observation) -> None:
         """Put an observation behind the rows so far."""
@@ -156,9 +162,8 @@ class Session:
 
     def _focus_event(self, kind: int, detail: int, window: int, mode: int) -> None:
         if mode in (_GRAB, _UNGRAB):
-            if self.has_begun:
-                self._set_grabbed(mode == _GRAB)
-                self.wants_focus = self.wants_focus or mode == _UNGRAB
+            self._set_grabbed(mode == _GRAB)
+            self.wants_focus = self.wants_focus or mode == _UNGRAB
         elif detail not in (_INFERIOR, _OF_POINTER):
             if kind == wire.FOCUS_IN and window != self._asking.root:
                 self._focus_came(window)
@@ -207,8 +212,9 @@ class Session:
                 self.note(WindowFocused(t=self.now_t, window=self._window))
 
     def _set_grabbed(self, is_grabbed: bool) -> None:
-        if is_grabbed != self._is_grabbed:
-            self._is_grabbed = is_grabbed
+        self._is_grabbed = is_grabbed
+        if self._has_begun and is_grabbed != self._is_grab_told:
+            self._is_grab_told = is_grabbed
             self.note(KeyboardGrabbed(t=self.now_t, is_grabbed=is_grabbed))
 
     def _tree(self, kind: int, packet: bytes) -> None:

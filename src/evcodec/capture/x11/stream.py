@@ -145,7 +145,7 @@ class Stream:
             self._session.pointer_is(wire.answer_pointer(packet))
         else:
             if what == _BEGIN:
-                self._session.has_begun = True
+                self._session.has_begun()
             self._session.focus_is(struct.unpack_from("=I", packet, 8)[0])
 
     def ask_if_needed(self, *, ping: bool) -> bool:
