@@ -87,8 +87,9 @@ class Gatherer:
         names = self._chosen.columns_of(block)
         self._known.update(block.dtypes)
         self._groups.update(block.groups)
-        self._lost_groups.update(block.encrypted_groups)
-        self._groups.update(dict.fromkeys((name for name, _ in block.hidden), ColumnGroup.POINTER))
+        if block.encrypted_groups:
+            self._lost_groups.update(block.encrypted_groups)
+            self._groups.update(dict.fromkeys((name for name, _ in block.hidden), ColumnGroup.POINTER))
         self._make_room(names, block)
         for name in names:
             array = self._arrays.get(name)
@@ -169,7 +170,7 @@ class Gatherer:
         self._check_size(
             self._length, sum(array.itemsize for array in self._arrays.values()) + max(asked, lacking_bytes)
         )
-        if self._chosen.columns is None:
+        if self._chosen.columns is None and self._lost_groups:
             for name in [name for name in (*lacking, *self._arrays) if self._is_lost(name)]:
                 lacking.pop(name, None)
                 self._arrays.pop(name, None)
@@ -188,8 +189,6 @@ class Gatherer:
 
     def _is_lost(self, name: str) -> bool:
         """Tell whether a column may have values in some block that cannot be read: it has to be left out."""
-        if not self._lost_groups:
-            return False
         standard = STANDARD_COLUMNS.get(name)
         group = self._groups.get(name, standard.group if standard else None)
         return group is None or group in self._lost_groups

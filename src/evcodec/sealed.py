@@ -325,7 +325,8 @@ class StreamKeys:
 
 def open_block(keys: StreamKeys, record: Record, where: str, max_bytes: int) -> Block:
     """Return the block of a record, opened as far as there are keys for it; raise an EvcodecError if it is none."""
-    block = Block(keys.block(record.payload, record.sequence, where), where, max_bytes)
+    payload = record.payload if keys.set is None else keys.block(record.payload, record.sequence, where)
+    block = Block(payload, where, max_bytes)
     block.keys = keys
     return block
 
