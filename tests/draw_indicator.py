@@ -1,4 +1,4 @@
-"""Draw docs/img/indicator.png, the states of the indicator on a virtual desktop: ``python tests/draw_indicator.py``."""
+"""Draw docs/img/indicator.png: the states of the indicator, as a virtual desktop shows them."""
 
 from __future__ import annotations
 
