@@ -216,13 +216,6 @@ def test_every_state_is_on_the_screen_by_colour_and_by_shape(screen, indicator):
     assert [one for one in indicator.reports if not isinstance(one, TrayMissing)] == []
 
 
-def test_its_place_is_the_top_centre_and_its_size_that_of_a_bar(other_screen, mortal):
-    left, top, right, _ = bar(other_screen)
-    assert top == 0
-    assert abs((left + right) // 2 - desktops.WIDTH // 2) < 10
-    assert right - left > 400
-
-
 @pytest.mark.parametrize("manager", ["metacity", "icewm", "xfwm4"])
 def test_other_window_managers_leave_it_above_a_full_screen(manager):
     with desktop_with(manager) as desktop:
@@ -368,9 +361,7 @@ def test_it_can_be_dragged_but_not_off_the_screen(screen, indicator):
     assert not any(isinstance(one, IndicatorHidden) for one in indicator.reports)
 
 
-@pytest.mark.parametrize(
-    "how", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM], ids=["kill", "stop", "term"]
-)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["kill", "stop"])
 def test_its_end_or_standstill_is_a_loss(other_screen, mortal, how):
     mortal.turn()
     ended_t = time.monotonic_ns()
@@ -383,11 +374,6 @@ def test_its_end_or_standstill_is_a_loss(other_screen, mortal, how):
     assert mortal.indicator.next_read_t() is None
     assert mortal.indicator.read(time.monotonic_ns()) == []
     wait_for(lambda: not other_screen.windows(TITLE), "the end of the window")
-
-
-def test_a_destroyed_window_is_a_loss(other_screen, mortal):
-    other_screen.run("xdotool", "windowkill", str(other_screen.windows(TITLE)[0]))
-    mortal.report(IndicatorLost, "a report that it is lost")
 
 
 def test_it_goes_with_its_recorder(other_screen):
@@ -413,12 +399,19 @@ def test_a_recorder_that_stood_still_does_not_call_it_lost(screen, indicator):
     assert indicator.indicator.is_visible
 
 
-def test_a_missing_tray_is_told_once(other_screen, mortal):
-    missing = mortal.report(TrayMissing, "a report of the tray")
-    assert missing.why
+def test_a_new_one_is_at_the_top_and_tells_once_of_a_missing_tray_and_its_destruction_is_a_loss(
+    other_screen, mortal
+):
+    left, top, right, _ = bar(other_screen)
+    assert top == 0
+    assert abs((left + right) // 2 - desktops.WIDTH // 2) < 10
+    assert right - left > 400
+    assert mortal.report(TrayMissing, "a report of the tray").why
     mortal.indicator.show(State.PAUSED)
     mortal.until(lambda: shown(other_screen) is State.PAUSED, "the state")
     assert mortal.reports == []
+    other_screen.run("xdotool", "windowkill", str(other_screen.windows(TITLE)[0]))
+    mortal.report(IndicatorLost, "a report that it is lost")
 
 
 def test_where_there_is_no_display_nothing_starts(monkeypatch):

@@ -92,15 +92,26 @@ class Asked:
         part = self.screen.screenshot()[y - 12 : y + 12, x - 80 : x + 80]
         return bool((part == 255).all(axis=2).sum() > 100)
 
+    def has_focus_on_start(self) -> bool:
+        """Return whether Start recording has a blue frame."""
+        time.sleep(0.2)
+        x, y = self.buttons()[1]
+        part = self.screen.screenshot()[y - 24 : y + 24, x - 115 : x + 115]
+        return bool((part == (0x2A, 0x62, 0xC9)).all(axis=2).sum() > 100)
+
     def end(self) -> None:
         if self.thread.is_alive():
             self.screen.xdotool("windowkill", self.window)
             self.thread.join(30)
 
 
-def test_a_click_on_start_agrees_to_what_is_shown(asked):
+def test_a_click_on_start_agrees_to_what_is_shown_but_not_in_the_first_moment(asked):
     before_t, before_ns = time.monotonic_ns(), time.time_ns()
+    assert not asked.is_armed()
+    asked.screen.click(*asked.buttons()[1])
+    # An answer would have come with the window's end.
     wait_for(asked.is_armed, "Start to be active")
+    assert asked.answers == []
     asked.screen.click(*asked.buttons()[1])
     agreement = asked.answer()
     assert isinstance(agreement, Agreement)
@@ -113,36 +124,21 @@ def test_a_click_on_start_agrees_to_what_is_shown(asked):
     wait_for(lambda: not asked.screen.windows(TITLE), "the end of the window")
 
 
-def test_a_click_in_the_first_moment_does_nothing(asked):
-    asked.screen.click(*asked.buttons()[1])
-    # The answer would have come with the window's end.
+def test_keys_agree_on_purpose_only(asked):
     wait_for(asked.is_armed, "Start to be active")
-    assert asked.answers == []
-
-
-def test_who_types_on_agrees_to_nothing(asked):
-    # With Tab and space, as a person fills in a form elsewhere.
+    # Return alone, and the space bar alone: no button has the focus of the keyboard.
+    for key in ("Return", "space"):
+        asked.screen.key(key)
+        time.sleep(0.7)
+    # Somebody types on, with Tab and space, as one fills in a form elsewhere.
     asked.screen.type("a b\nc\n", delay_ms=30)
-    for _ in range(4):
-        asked.screen.key("Tab", "space", "Return", delay_ms=30)
-    assert asked.screen.windows(TITLE)
-    assert asked.answers == []
-
-
-def test_return_alone_starts_nothing(asked):
-    wait_for(asked.is_armed, "Start to be active")
-    asked.screen.key("Return")
-    time.sleep(0.8)
-    asked.screen.key("space")
+    asked.screen.key(*["Tab", "space", "Return"] * 4, delay_ms=30)
     time.sleep(0.2)
     assert asked.answers == []
     assert asked.screen.windows(TITLE) == [asked.window]
-
-
-def test_the_keyboard_is_enough(asked):
-    wait_for(asked.is_armed, "Start to be active")
-    for key in ("Tab", "End", "Tab", "Tab"):
-        asked.screen.key(key)
+    # On purpose: through the text and past No to Start, and a moment later.
+    while asked.answers == [] and not asked.has_focus_on_start():
+        asked.screen.key("Tab")
     time.sleep(1.0)
     asked.screen.key("space")
     assert isinstance(asked.answer(), Agreement)
@@ -155,7 +151,6 @@ def test_the_keyboard_is_enough(asked):
         ("close", "closed"),
         ("escape", "Escape"),
         ("kill", "ended"),
-        ("destroy", "ended"),
     ],
 )
 def test_everything_else_is_a_refusal(asked, act, word):
@@ -168,8 +163,6 @@ def test_everything_else_is_a_refusal(asked, act, word):
             asked.screen.key("Escape")
         case "kill":
             os.kill(window_process(), signal.SIGKILL)
-        case "destroy":
-            asked.screen.xdotool("windowkill", asked.window)
     refusal = asked.answer()
     assert isinstance(refusal, Refusal)
     assert word in refusal.why

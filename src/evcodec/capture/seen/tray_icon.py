@@ -1,7 +1,6 @@
 """The tray icon, as a process of its own: ``python -m evcodec.capture.seen.tray_icon``, started by the indicator.
 
-With a GTK (AppIndicator or its own tray icons) there is a menu; through plain X11 only an icon, a click on which opens the
-window that tells what is recorded.
+With GTK (AppIndicator, or its own tray icons) there is a menu; through plain X11 only an icon, which shows the state.
 """
 
 from __future__ import annotations
