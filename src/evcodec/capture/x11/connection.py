@@ -1,24 +1,19 @@
-"""Connections to an X server: where it is, what proves that we may, requests and answers."""
+"""Connections to an X server: python-xlib finds it and proves that we may, then the socket is ours."""
 
 from __future__ import annotations
 
 import os
-import re
 import select
 import socket
 import struct
-import sys
 from collections import deque
-from collections.abc import Iterator
+from typing import Any
 
-from ...errors import CaptureError
+from ...errors import CaptureError, MissingExtraError
+from ..xlib import take_cookies_for_any_host
 from . import wire
 
 _ANSWER_S = 1.0  # a server that is held by another client answers nobody
-_SETUP_S = 5.0
-_ANY_HOST, _THIS_HOST = 0xFFFF, 256  # families of addresses, in XAUTHORITY
-_MOST_AUTHORITY = 1 << 20
-_DISPLAY = re.compile(r"(?:unix/|tcp/)?([-\w.]*):(\d{1,5})(?:\.\d+)?")
 _MOST_UNREAD = 4096  # events between two looks
 
 
@@ -36,18 +31,20 @@ class Connection:
 
     Raises
     ------
-    CaptureError
-        There is no server of that name, or it does not let us in.
+    MissingExtraError, CaptureError
+        python-xlib is missing; there is no server of that name, or it does not let us in.
     """
 
     def __init__(self, name: str | None) -> None:
-        self.name, self.socket, setup = _connected(name)
-        self._next_id: int = struct.unpack_from("=I", setup, 4)[0]
-        vendor, formats = struct.unpack_from("=H", setup, 16)[0], setup[21]
-        screen = 32 + vendor + -vendor % 4 + 8 * formats
-        self.root: int = struct.unpack_from("=I", setup, screen)[0]
-        self.size: tuple[int, int] = struct.unpack_from("=HH", setup, screen + 20)
-        self._sent = 0
+        server = _connected(name)
+        self._server = server  # holds the socket open
+        self.socket: socket.socket = server.socket
+        self.name: str = server.display_name
+        screen = server.info.roots[server.default_screen]
+        self.root: int = int(screen.root)
+        self.size: tuple[int, int] = (screen.width_in_pixels, screen.height_in_pixels)
+        self._next_id: int = server.info.resource_id_base
+        self._sent: int = server.request_serial - 1 & 0xFFFF
         self._unread = bytearray()
         self.events: deque[bytes] = deque(maxlen=_MOST_UNREAD)
         self.atoms: dict[str, int] = {}
@@ -203,108 +200,45 @@ class Connection:
         self.socket.close()
 
 
-def _connected(name: str | None) -> tuple[str, socket.socket, bytes]:
-    """Return a display's name, a socket to it that it took, and what it said of itself."""
+def _connected(name: str | None) -> Any:
+    try:
+        from Xlib import error as xlib_error
+        from Xlib.protocol.display import Display
+    except ImportError:
+        raise MissingExtraError(
+            "recording of X11: python-xlib is not installed; install it by: pip install 'evcodec[capture]'"
+        ) from None
     wanted = os.environ.get("DISPLAY", "") if name is None else name
     if not wanted:
         session = ", in a Wayland session without X11" if os.environ.get("WAYLAND_DISPLAY") else ""
         raise CaptureError(
             f"X11 display: found none (DISPLAY is not set{session}), allowed: a display such as :0; start this in an X11 session"
         )
-    parts = _DISPLAY.fullmatch(wanted)
-    if parts is None:
-        raise CaptureError(f"X11 display: found {wanted!r}, allowed: a name such as :0")
-    host, number = parts[1], int(parts[2])
+
+    class Plain(Display):  # type: ignore[misc]
+        """A connection that calls windows by their numbers."""
+
+        resource_classes: dict[str, type] = {}  # noqa: RUF012
+
+        def __init__(self, wanted: str) -> None:
+            try:
+                super().__init__(wanted)
+            except BaseException:
+                if (opened := getattr(self, "socket", None)) is not None:
+                    opened.close()  # a server that lets nobody in: python-xlib leaves it open
+                raise
+
+    take_cookies_for_any_host()
     try:
-        opened = _opened(host, number)
-    except OSError:
+        return Plain(wanted)
+    except xlib_error.DisplayNameError:
+        raise CaptureError(f"X11 display: found {wanted!r}, allowed: a name such as :0") from None
+    except (xlib_error.DisplayError, xlib_error.XauthError, OSError, OverflowError) as error:
+        reason = str(getattr(error, "msg", error) or "no answer")
         raise CaptureError(
-            f"X11 display {wanted!r}: found no server, allowed: one that runs; look at DISPLAY"
+            f"X11 display {wanted!r}: found no access ({reason.strip()}), allowed: a running server that lets this user in; "
+            "look at DISPLAY and XAUTHORITY"
         ) from None
-    try:
-        return wanted, opened, _set_up(opened, *_authority(number))
-    except (OSError, struct.error, ServerLostError) as error:
-        opened.close()
-        reason = str(error) if isinstance(error, ServerLostError) else "it does not answer"
-        raise CaptureError(
-            f"X11 display {wanted!r}: found no access ({reason}), allowed: a server that lets this user in; look at XAUTHORITY"
-        ) from None
-
-
-def _opened(host: str, number: int) -> socket.socket:
-    """Return a socket to a server of this machine, or of another."""
-    if host not in ("", "unix"):
-        return socket.create_connection((host, 6000 + number), _SETUP_S)
-    path = f"/tmp/.X11-unix/X{number}"
-    opened = socket.socket(socket.AF_UNIX)
-    opened.settimeout(_SETUP_S)
-    try:
-        opened.connect(path if os.path.exists(path) else f"\0{path}")
-    except OSError:
-        opened.close()
-        raise
-    return opened
-
-
-def _authority(number: int) -> tuple[bytes, bytes]:
-    """Return name and data of what proves that we may, by the file that XAUTHORITY names; empty where it has nothing."""
-    path = os.environ.get("XAUTHORITY") or os.path.expanduser("~/.Xauthority")
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST_AUTHORITY)
-    except OSError:
-        return b"", b""
-    here, shown = socket.gethostname().encode(), str(number).encode()
-    for family, address, display, kind, proof in _entries(data):
-        is_here = family == _ANY_HOST or (family == _THIS_HOST and address == here)
-        if is_here and display in (b"", shown) and kind == b"MIT-MAGIC-COOKIE-1":
-            return kind, proof
-    return b"", b""
-
-
-def _entries(data: bytes) -> Iterator[tuple[int, bytes, bytes, bytes, bytes]]:
-    """Yield family, address, display, kind and proof of each entry, as long as they are whole."""
-    at = 0
-    while at + 2 <= len(data):
-        (family,) = struct.unpack_from(">H", data, at)
-        at += 2
-        fields = []
-        for _ in range(4):
-            if at + 2 > len(data):
-                return
-            (size,) = struct.unpack_from(">H", data, at)
-            fields.append(data[at + 2 : at + 2 + size])
-            at += 2 + size
-        if at > len(data):
-            return
-        yield family, fields[0], fields[1], fields[2], fields[3]
-
-
-def _set_up(opened: socket.socket, kind: bytes, data: bytes) -> bytes:
-    """Say who we are; return what the server says of itself."""
-    order = ord("l" if sys.byteorder == "little" else "B")
-    opened.sendall(
-        struct.pack("=BxHHHHxx", order, 11, 0, len(kind), len(data))
-        + kind
-        + bytes(-len(kind) % 4)
-        + data
-        + bytes(-len(data) % 4)
-    )
-    head = _take(opened, 8)
-    body = _take(opened, 4 * struct.unpack_from("=H", head, 6)[0])
-    if head[0] != 1:
-        raise ServerLostError(body[: head[1]].decode("latin-1").strip() or "it refused")
-    return body
-
-
-def _take(opened: socket.socket, size: int) -> bytes:
-    found = b""
-    while len(found) < size:
-        more = opened.recv(size - len(found))
-        if not more:
-            raise ServerLostError("it closed the connection")
-        found += more
-    return found
 
 
 def why_blind(connection: Connection, device_names: list[str]) -> str | None:

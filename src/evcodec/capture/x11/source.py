@@ -39,6 +39,8 @@ class X11Source:
 
     Raises
     ------
+    MissingExtraError
+        python-xlib is not installed.
     CaptureError
         No display, no access to it, XInput2 older than 2.2, a Wayland session, or another program holds the hotkey.
         The message says what to do.
