@@ -43,6 +43,8 @@ def test_the_corpus_is_of_targets_that_there_are() -> None:
 def test_python_layers(target: str, tries) -> None:
     if target == "owamcap":
         pytest.importorskip("mcap")
+    if target == "sealed":
+        pytest.importorskip("cryptography")
     if target == "cli":
         pytest.importorskip("click")
         pytest.importorskip("rich")
@@ -57,7 +59,7 @@ def test_python_layers(target: str, tries) -> None:
 
 
 # Inputs of the slow targets in a quick run; the others all run.
-QUICK = {"cli": 40, "reader": 150, "agreement": 150, "roundtrip": 40}
+QUICK = {"cli": 40, "reader": 150, "agreement": 150, "roundtrip": 40, "sealed": 60}
 
 
 @pytest.fixture(scope="module")

@@ -3,4 +3,4 @@
 They need neither atheris nor libFuzzer, so that the corpus is replayed wherever the tests run.
 """
 
-TARGETS = ("framing", "records", "reader", "agreement", "roundtrip", "importers", "owamcap", "cli")
+TARGETS = ("framing", "records", "reader", "agreement", "roundtrip", "sealed", "importers", "owamcap", "cli")
