@@ -13,6 +13,7 @@ from .secrecy import has_focus, secrecy_of
 
 AGAIN_NS = 30_000_000  # until an element that has just got the focus is asked once more whether it has
 MOST_AGAIN = 5
+SOON_NS = 100_000_000
 READ_NS = 8_000_000  # what was read now may have come so long ago, where there was no read meanwhile
 MOST_SECURE = 4096  # fields of which it is remembered that they were secure
 
@@ -45,6 +46,7 @@ class Focus:
         self._listen_to_caret = listen_to_caret
         self._wanted = False  # a look, as soon as all that waits was heard
         self._again_t: int | None = None
+        self._asked_t: int | None = None
         self._tries = 0
         self._round = 0  # answers to looks of earlier rounds are none
         self._secure: dict[str, None] = {}
@@ -62,6 +64,10 @@ class Focus:
         """Take in that the text cursor of an element moved: what was struck before had come there."""
         if element == self.element:
             self._heard_t = max(self._read_t, now_t - READ_NS)
+
+    def is_asking(self, now_t: int) -> bool:
+        """Tell whether answers about the focused element are to come soon: the application was asked, not long ago."""
+        return self._asked_t is not None and now_t - self._asked_t < SOON_NS
 
     def next_t(self) -> int | None:
         """Return when `settle` wants to be called."""
@@ -81,7 +87,7 @@ class Focus:
         if self.element is not None and element in (None, self.element):
             self.element = None
             self._round += 1
-            self._wanted, self._again_t = False, None
+            self._wanted, self._again_t, self._asked_t = False, None, None
             self._listen_to_caret(None)
             self._publish(None, now_t)
 
@@ -92,6 +98,7 @@ class Focus:
         if self._wanted and self.element is not None:
             self._wanted = False
             self._round += 1
+            self._asked_t = now_t
             if self._is_remote:
                 self._listen_to_caret(self.element)
             self._looker.look(self.element, self._on_look_of(self._round))
@@ -144,6 +151,7 @@ class Focus:
             if number != self._round:
                 return
             field = self._field_of(look)
+            self._asked_t = None if look.is_complete else self._asked_t
             # A browser answers for its pages, which may be far behind; what is not told yet may be one.
             if look.is_complete and self._is_remote and look.origin is None:
                 self._is_remote = False

@@ -13,6 +13,7 @@ from .atspi import Element
 from .bus import Body, Bus
 
 MOST_APPLICATIONS = 256  # of which pid and toolkit are remembered
+MOST_OUTSIDE = 4096
 DEEPEST = 64  # elements between a field and its document
 DOCUMENTS = frozenset({"document web", "document frame", "document text", "document email", "html container"})
 TOPS = frozenset({"application", "desktop frame", "frame"})
@@ -50,6 +51,7 @@ class Looker:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._outside: set[Element] = set()  # of no document, as was found out
         self._processes: dict[str, tuple[int, str]] = {}
 
     def ask(
@@ -152,12 +154,23 @@ class Looker:
     def _look_for_document(self, element: Element, finish: OnPart, look: Look) -> None:
         """Call ``finish`` with the origin of the innermost document that has one: where it is, then outwards."""
         seen = {element}
+        documents = 0
+
+        def ended(now_t: int) -> None:
+            # Elements do not move into a document; which one it is may change, so that those are walked anew.
+            if not documents:
+                if len(self._outside) >= MOST_OUTSIDE:
+                    self._outside.clear()
+                self._outside |= seen
+            finish(None, now_t)
 
         def at(of: Element) -> None:
             answers: list[object] = []
 
             def on_role(answer: object, now_t: int) -> None:
+                nonlocal documents
                 answers.append(_role(answer))
+                documents += answers[0] in DOCUMENTS or answers[0] is None
 
             def on_url(answer: object, now_t: int) -> None:
                 found = atspi.origin(atspi.document_url(answer))
@@ -169,7 +182,9 @@ class Looker:
 
             def on_parent(answer: object, now_t: int) -> None:
                 above = atspi.element(atspi.variant(answer))
-                if above is None or above in seen or len(seen) > DEEPEST or answers[0] in TOPS:
+                if answers[0] in TOPS or above in self._outside:
+                    ended(now_t)
+                elif above is None or above in seen or len(seen) > DEEPEST:
                     finish(None, now_t)
                 else:
                     seen.add(above)
@@ -178,7 +193,10 @@ class Looker:
             self.ask(of, atspi.ACCESSIBLE, "GetRole", on_role)
             self.ask(of, atspi.DOCUMENT, "GetAttributes", on_url)
 
-        at(element)
+        if element in self._outside:
+            finish(None, 0)
+        else:
+            at(element)
 
 
 def _first(on_part: OnPart) -> Callable[[Body | None, int], None]:

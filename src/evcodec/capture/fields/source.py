@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import time
 from typing import Any
 
 from ..model import InputEvents, Observed, Sense, SenseLost, SenseRegained
@@ -14,6 +15,7 @@ from .desk import Desk
 from .switch import Switch
 
 FIRST_RETRY_NS = 250_000_000
+STAY_NS = 6_000_000
 LONGEST_RETRY_NS = 5_000_000_000
 
 
@@ -65,6 +67,7 @@ class AccessibilityFields:
         if (next_t is not None and next_t <= now_t) or self._poll.poll(0):
             try:
                 self._step(now_t)
+                self._await_answers(now_t)
             except BusLost as lost:
                 self._lose(str(lost), now_t)
             self._watch()
@@ -129,6 +132,16 @@ class AccessibilityFields:
                 if self._is_lost and not was_ready:
                     self._is_lost = False
                     self._observed.insert(0, SenseRegained(t=now_t, sense=Sense.FIELDS))
+
+    def _await_answers(self, now_t: int) -> None:
+        """Stay a few ms while an application tells of a field that has just got the focus: one question leads to the next."""
+        end = now_t + STAY_NS
+        while self._desk is not None and self._desk.focus.is_asking(now_t):
+            self._watch()
+            left_ns = end - time.monotonic_ns()
+            if left_ns <= 0 or not self._poll.poll(left_ns / 1e9):
+                return
+            self._step(time.monotonic_ns())
 
     def _on_address(self, address: str) -> None:
         self._connections += 1
