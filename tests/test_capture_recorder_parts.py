@@ -297,3 +297,57 @@ def test_what_does_not_answer_is_said(runtime, monkeypatch):
         stuck.bind(str(runtime / "evcodec" / "7.sock"))
         stuck.listen()
         assert [found["state"] for found in status.read_statuses()] == ["not answering"]
+
+
+# ---- the loop ----
+
+
+class Quiet:
+    """A source that tells nothing of what it reads, and the task that lets it be readable again."""
+
+    name = "quiet"
+
+    def __init__(self, wanted: int, deadline_s: float) -> None:
+        self.ours, self.theirs = socket.socketpair()
+        self.reads, self.wanted = 0, wanted
+        self.end = time.monotonic() + deadline_s
+        self.theirs.send(b"!")
+
+    def fileno(self) -> int:
+        return self.ours.fileno()
+
+    def read(self, now_t: int) -> list:
+        self.reads += 1
+        self.ours.recv(1)
+        return []
+
+    def next_read_t(self) -> None:
+        return None
+
+    def woken(self, now_t: int) -> None:
+        if self.theirs.fileno() >= 0:
+            self.theirs.send(b"!")
+
+    def next_t(self) -> int:
+        return time.monotonic_ns() + SECOND // 10
+
+    def is_over(self) -> bool:
+        return self.reads >= self.wanted or time.monotonic() > self.end
+
+    def close(self) -> None:
+        self.ours.close()
+        self.theirs.close()
+
+
+def test_a_source_is_read_whether_or_not_it_tells_anything_unless_it_has_hung_up():
+    from evcodec.capture.recorder_loop import Loop
+
+    source = Quiet(wanted=200, deadline_s=20)
+    Loop(source, [source], wake_every_ns=1000).run()
+    assert source.reads == 200
+    source.close()
+    source = Quiet(wanted=200, deadline_s=0.3)
+    source.theirs.close()
+    Loop(source, [source], wake_every_ns=1000).run()
+    assert source.reads < 200
+    source.close()

@@ -132,8 +132,10 @@ class Loop:
             has_read = has_read or is_ready
             if found:
                 watched.empty_reads = 0
-            elif is_ready:
+            elif is_ready and _is_readable(source):
                 self._count_empty(watched, t)
+            else:
+                watched.empty_reads = 0
         return has_read
 
     def _count_empty(self, watched: _Watched, t: int) -> None:
@@ -148,6 +150,13 @@ class Loop:
         watched.empty_reads = _MOST_EMPTY_READS - 1
         with suppress(KeyError, ValueError, OSError):
             self._selector.register(watched.source.fileno(), selectors.EVENT_READ, watched)
+
+
+def _is_readable(source: Source) -> bool:
+    """Tell whether a source that was read still is readable: what it read may have been of no interest."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(source.fileno(), selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 class StopSignals:
