@@ -349,3 +349,12 @@ def test_a_title_waits_for_the_page_that_it_is_of():
     made.run(2_000 * MS)
     assert any(490 <= t // MS < 520 for t, _ in made.asked)
     assert "Bank" not in [value.get("title") for _, name, value in made.contexts if name == "window"]
+
+
+def test_no_acts_of_nobody():
+    """A process that is not known is not the same as another that is not known."""
+    made = desk(application=Application(executable="/usr/bin/editor"))
+    made.tell(act(300, pid=None))
+    made.run(1_000 * MS)
+    assert made.contexts
+    assert not any(isinstance(one, PassedAct) for one in made.passed)

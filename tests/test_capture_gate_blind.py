@@ -20,6 +20,7 @@ from evcodec.capture.model import (
 )
 from evcodec.capture.passed import PassedDevice, PassedEvents, PassedGap
 from gate_desk import (
+    BROWSER,
     EDITOR,
     LISTED,
     MS,
@@ -308,3 +309,39 @@ def test_events_that_are_stamped_when_they_are_received():
     made.input(key(512 * MS, 40), key(700 * MS, 30))
     made.run(2_000 * MS)
     assert made.codes == [30]
+
+
+def test_devices_that_are_read_one_after_the_other():
+    """Batches that overlap in time, and one out of order, come out in order, with all their values."""
+    made = desk()
+    made.run(200 * MS)
+    made.give([move((300 + at) * MS, x=at) for at in (0, 2, 4, 6)])
+    made.give([move((300 + at) * MS, x=at) for at in (1, 3, 9)] + [key(305 * MS, 30)])
+    made.give([move((300 + at) * MS, x=at) for at in (8, 7)])
+    made.run(2_000 * MS)
+    assert [row["x"] for row in made.rows if "x" in row] == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+    assert [row["t"] // MS for row in made.rows] == [300, 301, 302, 303, 304, 305, 306, 307, 308, 309]
+
+
+def test_a_dropped_key_is_overwritten_where_it_was_held():
+    made = desk()
+    made.run(200 * MS)
+    made.give([key(300 * MS, 40), dict(move(301 * MS), modifiers=5, keysym=77)])
+    assert all(not values.any() for values in made.given[0].columns.values())
+    held = [*made.gate._queue]
+    assert [[*item.columns["code"]] for item in held] == [[40], [0]]
+    assert "modifiers" not in held[1].columns
+    made.gate.pause(310 * MS)
+    made.run(330 * MS)
+    assert all(not values.any() for values in held[0].columns.values())
+    assert held[0].code == -1
+
+
+def test_a_browser_whose_pages_cannot_be_seen():
+    made = desk(application=BROWSER, field=plain(application=BROWSER, origin="https://books.example.org"))
+    made.tell(SenseLost(t=500 * MS, sense=Sense.FIELDS, since_t=500 * MS, why="gone"))
+    made.input(move(700 * MS))
+    made.run(1_000 * MS)
+    made.finish()
+    assert made.moves == []
+    assert made.gaps[-1][0] == "BLIND"
