@@ -123,7 +123,7 @@ def test_long_days(tries, seed):
     """Also: that there is something to see in these worlds, secrets and harmless keys, that pass and that do not."""
     rng = random.Random(seed)
     must = passed = secret = 0
-    for _ in range(tries(15, 3_000)):
+    for _ in range(tries(10, 3_000)):
         world = lived(rng.randrange(1 << 30), day(rng))
         found = check(world)
         must, passed = must + found[0], passed + found[1]
