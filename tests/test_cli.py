@@ -15,7 +15,9 @@ import pytest
 
 from running import environment, evcodec, write_balabit, write_stream
 
-COMMANDS = tuple("import export info cat verify repair compact keygen rekey policy record review redact demo".split())
+COMMANDS = tuple(
+    "import export info cat verify repair compact keygen rekey policy record review redact demo".split()
+)
 READING = ("info", "cat", "verify", "export")
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
