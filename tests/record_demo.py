@@ -174,6 +174,18 @@ def letters(file: Path) -> Iterator[str]:
         yield character_of(keysym) or ""
 
 
+def choices(file: Path) -> Iterator[str]:
+    """Yield what was done with menus and dropdowns."""
+    kinds = EventKind.MENU_OPEN, EventKind.ITEM_HOVER, EventKind.ITEM_SELECT, EventKind.VALUE_COMMIT
+    with Reader(file) as reader:
+        batch = reader.read(columns=("kind", "context"), kinds=kinds)
+        elements = {entry.index: entry.value for entry in reader.contexts}
+    for kind, context in zip(batch["kind"].tolist(), batch["context"].tolist(), strict=True):
+        element = elements.get(context, {})
+        words = [str(element[name]) for name in ("role", "name", "value") if element.get(name)]
+        yield f"{EventKind(kind).name.lower()}: {', '.join(words)}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -192,6 +204,7 @@ def main() -> int:
     demo.shows("info", demo.file)
     demo.shows("review", demo.file)
     stored = "".join(letters(demo.file))
+    say("", "menus and choices in the recording:", *(f"  {choice}" for choice in choices(demo.file)))
     say("", "what was typed, and whether it is in the recording:")
     for where, text, wanted in (
         ("into the form", PLAIN, True),
