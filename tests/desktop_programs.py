@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +112,20 @@ class Program:
     def path(self) -> str:
         """Its executable, as the system tells it and a policy names it."""
         return os.readlink(f"/proc/{self.pid}/exe")
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop it with its children for a while, as a program that hangs."""
+        from desktop import processes
+
+        pids = [pid for pid, _ in processes(self._mark, self.process.pid)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def activate(self) -> None:
         """Bring its window to the front with the focus."""
