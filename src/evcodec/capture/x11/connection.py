@@ -234,7 +234,8 @@ def _connected(name: str | None) -> Any:
     except xlib_error.DisplayNameError:
         raise CaptureError(f"X11 display: found {wanted!r}, allowed: a name such as :0") from None
     except (xlib_error.DisplayError, xlib_error.XauthError, OSError, OverflowError) as error:
-        reason = str(getattr(error, "msg", error) or "no answer")
+        told = getattr(error, "msg", error) or "no answer"
+        reason = told.decode("latin-1") if isinstance(told, bytes) else str(told)
         raise CaptureError(
             f"X11 display {wanted!r}: found no access ({reason.strip()}), allowed: a running server that lets this user in; "
             "look at DISPLAY and XAUTHORITY"
