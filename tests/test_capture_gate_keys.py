@@ -467,3 +467,11 @@ def test_an_answer_about_another_field_confirms_nothing():
     made.tell(FieldConfirmed(t=505 * MS, asked_t=500 * MS, field_id="other", is_focused=True))
     made.run(3_000 * MS)
     assert made.codes == []
+
+
+def test_what_another_element_is_says_nothing_of_the_one_before():
+    made = desk()
+    made.input(*typed(200 * MS, 30), key(530 * MS, 40), key(700 * MS, 31))
+    made.tell(*looked_at("s", 500, secure(), 300)[:2], FieldFocused(t=560 * MS, field=plain("g")))
+    made.run(3_000 * MS)
+    assert made.codes == [30, 31]

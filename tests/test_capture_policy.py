@@ -225,6 +225,7 @@ def test_what_is_not_there(tmp_path):
         ("/usr/bin/gedit", "/usr/bin/gedit", True),
         ("/usr/bin/gedit", "/usr/local/bin/gedit", False),
         ("/usr/bin/gedit", "/usr/bin/gedit2", False),
+        ("/bin/gedit", "/usr/bin/gedit", False),
         ("gedit", "/opt/a/gedit", True),
         ("gedit", "/usr/bin/gedit-beta", False),
         ("/snap/firefox/*/usr/lib/firefox/firefox", "/snap/firefox/4173/usr/lib/firefox/firefox", True),
