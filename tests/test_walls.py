@@ -80,7 +80,7 @@ DOING_IO |= {
 IO_MODULES = {"asyncio", "fcntl", "io", "mmap", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile"}
 IO_CALLS = {"fdopen", "fsync", "open", "pread", "read", "readinto", "recv", "seek", "truncate"}
 EXTRAS = {"click", "cryptography", "fsspec", "mcap", "pandas", "pcodec", "polars", "pyarrow", "ray", "rich"}
-EXTRAS |= {"jeepney", "presidio_analyzer", "torch"}
+EXTRAS |= {"jeepney", "presidio_analyzer", "pynput", "torch"}
 
 KERNEL_HEADERS = {"limits.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "string.h"}
 ISA_HEADERS = {"arm_acle.h", "arm_neon.h", "arm_sve.h", "immintrin.h", "intrin.h", "cpuid.h"}

@@ -80,4 +80,8 @@ def _open(name: str, hotkey: str | None) -> Source:
         from .evdev import EvdevSource
 
         return EvdevSource()
+    if name == "pynput":
+        from .hooks import HookSource
+
+        return HookSource()
     raise InvalidArgumentError(f"sources: {name} is not available here")
