@@ -245,7 +245,7 @@ class Session:
 
     def into_password(self, app: App, kind: str) -> None:
         """Type into a password entry that has long had the focus."""
-        app.activate()
+        self._prepare(app)
         app.focus("password")
         self._into(kind, app, lambda text: self.desktop.type(text, delay_ms=self.rate()))
 
