@@ -124,6 +124,47 @@ def test_a_click_on_start_agrees_to_what_is_shown_but_not_in_the_first_moment(as
     wait_for(lambda: not asked.screen.windows(TITLE), "the end of the window")
 
 
+PRESSES = """
+import tkinter
+
+def press(widget):
+    for part in widget.winfo_children():
+        if isinstance(part, tkinter.Button) and part.cget("text").startswith("Start"):
+            part.configure(state="normal")
+            part.invoke()
+        press(part)
+
+self.after(100, press, self)
+"""
+
+
+def test_no_file_of_the_home_folder_and_no_other_program_presses_start(screen, monkeypatch, tmp_path):
+    for name in (".Evcodec.py", ".consent_window.py"):
+        (tmp_path / name).write_text(PRESSES)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asked = Asked(screen)
+    try:
+        wait_for(asked.is_armed, "Start to be active")
+        names = "import tkinter; root = tkinter.Tk(); print(root.tk.call('winfo', 'interps'))"
+        assert "evcodec" not in screen.run(sys.executable, "-c", names)
+        assert asked.answers == []
+    finally:
+        asked.end()
+
+
+def test_resources_of_the_user_hide_no_words(screen):
+    screen.run("sh", "-c", "printf '*foreground: #f3f3f6\n*Label.foreground: #f3f3f6\n' | xrdb -merge")
+    asked = Asked(screen)
+    try:
+        wait_for(asked.is_armed, "Start to be active")
+        left, top = screen.origin(asked.window)
+        heading = screen.screenshot()[top : top + 60, left : left + 400]
+        assert (heading < 60).all(axis=2).sum() > 100
+    finally:
+        asked.end()
+        screen.run("xrdb", "-remove")
+
+
 def test_keys_agree_on_purpose_only(asked):
     wait_for(asked.is_armed, "Start to be active")
     # Return alone, and the space bar alone: no button has the focus of the keyboard.

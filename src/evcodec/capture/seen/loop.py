@@ -10,6 +10,25 @@ from . import process
 from .channel import Channel
 from .toolkit import listen
 
+# Above what the user's X resources say: a word in the colour of its ground is not shown.
+INK = "#101014"
+
+
+class Root(tk.Tk):
+    """Tk's root, into which nobody else can reach: no file of the home folder and no other program runs anything in it."""
+
+    def __init__(self) -> None:
+        super().__init__(className="Evcodec")
+        self.withdraw()
+        # By it any program of this display could press a button, or draw over the state.
+        if self.tk.call("info", "commands", "send"):
+            self.tk.call("rename", "send", "")
+        for option in ("*foreground", "*Foreground"):
+            self.option_add(option, INK, 100)
+
+    def readprofile(self, baseName: str, className: str) -> None:  # noqa: N803 - Tk's names
+        """Run none of ``~/.Evcodec.py``, ``~/.Evcodec.tcl`` and the like, which Tk runs otherwise."""
+
 
 def run(
     begin: Callable[[tk.Tk, Channel, Callable[[], None], dict[str, Any]], Callable[[dict[str, Any]], None]],
@@ -23,8 +42,7 @@ def run(
     failures: list[BaseException] = []
     takers: list[Callable[[dict[str, Any]], None]] = []
     try:
-        root = tk.Tk(className="Evcodec")
-        root.withdraw()
+        root = Root()
 
         def fail(_kind: object, error: BaseException, _where: object) -> None:
             failures.append(error)
