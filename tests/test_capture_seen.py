@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -256,6 +257,38 @@ def test_what_stays_over_it_is_reported_and_its_end_too(screen, indicator):
     assert seen.t >= hidden.t
     assert indicator.indicator.is_visible
     indicator.until(lambda: shown(screen) is State.RECORDING, "the indicator on the screen")
+
+
+INSIDE = """
+import sys
+from evcodec.capture.xlib import connect
+display = connect()
+bar = display.create_resource_object("window", int(sys.argv[1]))
+size = bar.get_geometry()
+# All of it but the sign, whose colour is looked at.
+bar.create_window(44, 0, size.width - 44, size.height, 0, 24, background_pixel=0x1C1C20).map()
+display.sync()
+print("there", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_window_that_another_program_puts_into_it_hides_it(screen, indicator):
+    with subprocess.Popen(
+        [sys.executable, "-c", INSIDE, str(screen.windows(TITLE)[0])],
+        env=screen.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as rival:
+        hidden = indicator.report(IndicatorHidden, "a report that it is out of sight")
+        assert "in it" in hidden.why
+        rival.kill()
+    indicator.report(IndicatorSeen, "a report that it is in sight again")
+
+
+def test_no_other_program_is_let_into_it(screen, indicator):
+    names = "import tkinter; root = tkinter.Tk(); print(root.tk.call('winfo', 'interps'))"
+    assert "evcodec" not in screen.run(sys.executable, "-c", names)
 
 
 @pytest.mark.parametrize(

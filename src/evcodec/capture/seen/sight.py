@@ -111,6 +111,8 @@ class X11Sight:
             return Fault("it was made transparent")
         if self._has_shapes and self._window.shape_query_extents().bounding_shaped:
             return Fault("a part of it was cut off")
+        if self._holds_others():
+            return Fault("another program's window is in it")
         if self._is_covered(area):
             return Fault("another window covers it", is_mild=True)
         x, y, colour = probe
@@ -149,12 +151,27 @@ class X11Sight:
         # A server may be slow to tell of a monitor what it has told of the screen.
         return [area for area in areas if area.shared(whole) == area.width * area.height > 0] or [whole]
 
+    def _holds_others(self) -> bool:
+        """Return whether another client has put a window inside of it, which no order of the root's windows tells."""
+        level = [self._window]
+        while level:
+            below = [child for window in level for child in window.query_tree().children]
+            # A window manager's frame, where it has one, may hold what it likes.
+            if any(self._is_own(window) for window in level) and not all(map(self._is_own, below)):
+                return True
+            level = below
+        return False
+
+    def _is_own(self, window: Any) -> bool:
+        """Return whether a window is of this process."""
+        return bool(window.id & ~self._display.display.info.resource_id_mask == self._own)
+
     def _is_covered(self, area: Area) -> bool:
         """Return whether a visible window of another client lies over a part of it."""
         above = self._root.query_tree().children
         above = above[above.index(self._window) + 1 :] if self._window in above else []
         for window in above:
-            if window.id & ~self._display.display.info.resource_id_mask == self._own:
+            if self._is_own(window):
                 continue
             try:
                 known = window.get_attributes()
