@@ -337,6 +337,14 @@ def test_acts_under_a_policy(elements, values, expected):
     )
 
 
+@pytest.mark.parametrize("role", ["spin button", "date editor", "text"])
+def test_what_was_typed_is_no_value(role):
+    made = desk(ApplicationRule(executables=("editor",), elements=Elements.NAME, values=Values.KEEP))
+    made.tell(act(300, kind=ElementAct.VALUE_COMMIT, role=role, value="4711"))
+    made.run(1_000 * MS)
+    assert [one.value.get("value") for one in made.passed if isinstance(one, PassedAct)] == [None]
+
+
 def test_a_title_waits_for_the_page_that_it_is_of():
     """A page is asked about for a key just as the title of the next one is there; that answer is not about the title."""
     here = plain(application=BROWSER, origin=PAGE)
