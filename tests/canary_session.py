@@ -27,6 +27,8 @@ from evcodec.capture.seen.look import GROUND, LOOKS
 CONSENT = "May evcodec record"
 # What is not evcodec's: profiles of browsers, and the pixels of the screen, which show plain text.
 PLAIN_TRIES = 6
+# So long after a change of focus nothing is dropped for being too near to it: only what is known of the place protects.
+DWELL_S = 0.7
 NOT_OURS = ("bin/", "chromium-", "Xvfb_screen0", "/.cache/", ".pki/", "dconf")
 
 
@@ -217,9 +219,7 @@ class Session:
 
     def type_plain(self, app: App, field: str, length: int = 8) -> None:
         """Type into a listed plain field until that is recorded: the first keys in a field may be dropped, unconfirmed."""
-        if app.state.get("focus") != field:
-            app.activate()
-            app.focus(field)
+        self._go(app, field)
         for _ in range(PLAIN_TRIES):
             text = make(self.random, PLAIN_ALPHABET, length)
             size = len(app.value(field)) + length
@@ -246,7 +246,8 @@ class Session:
     def into_password(self, app: App, kind: str) -> None:
         """Type into a password entry that has long had the focus."""
         self._prepare(app)
-        app.focus("password")
+        self._go(app, "password")
+        time.sleep(DWELL_S)
         self._into(kind, app, lambda text: self.desktop.type(text, delay_ms=self.rate()))
 
     def tab_to_password(self, app: App, kind: str, after_ms: float) -> None:
@@ -317,8 +318,7 @@ class Session:
 
     def while_paused(self, app: App, kind: str, after_ms: float, *, resume_at_once: bool = False) -> None:
         """Pause by the hotkey, and type into a plain field."""
-        app.activate()
-        app.focus("entry")
+        self._go(app, "entry")
         text = self.new()
         sleeping = ["sleep", after_ms / 1000] if after_ms else []
         self.desktop.xdotool("key", "ctrl+alt+p", *sleeping, "type", "--delay", self.rate(), text)
@@ -330,8 +330,7 @@ class Session:
 
     def while_grabbed(self, app: App, kind: str) -> None:
         """Type while a client has the keyboard for itself, as a screen lock does, and a plain field the focus."""
-        app.activate()
-        app.focus("entry")
+        self._go(app, "entry")
         with subprocess.Popen(
             [sys.executable, "-c", GRAB],
             env=self.desktop.environ,
@@ -342,6 +341,7 @@ class Session:
             assert client.stdout
             assert client.stdin
             assert client.stdout.readline() == "grabbed\n"
+            time.sleep(self.random.choice([0, DWELL_S]))
             text = self.new()
             self.desktop.type(text, delay_ms=self.rate())
             time.sleep(self.random.choice([0, 0.2]))
@@ -350,23 +350,22 @@ class Session:
 
     def into_another(self, listed: App, other: App, kind: str, how: str, after_ms: float) -> None:
         """Type into the entry of a program that is not listed, so soon after it got the focus; ``how`` it got it."""
-        listed.activate()
-        listed.focus("entry")
+        self._go(listed, "entry")
         x, y = other.middle("entry")
         moves = {
             "activate": ["windowactivate", other.window],
             "focus": ["windowfocus", other.window],
             "click": ["mousemove", x, y, "click", 1],
         }
-        before, before_there = listed.value("entry"), other.value("entry")
         text = self.new()
         sleeping = ["sleep", after_ms / 1000] if after_ms else []
         self.desktop.xdotool(*moves[how], *sleeping, "type", "--delay", self.rate(), text)
 
         def landed() -> str | None:
-            here = inserted(before, listed.value("entry"))
-            there = inserted(before_there, other.value("entry"))
-            return there if len(here) + len(there) >= len(text) else None
+            """Return the end of the text, as far as it is in the other program, once the rest is in the listed one."""
+            # Toolkits may select what is there, so that it is replaced.
+            there = next((text[at:] for at in range(len(text)) if text[at:] in other.value("entry")), "")
+            return there if text[: len(text) - len(there)] in listed.value("entry") else None
 
         there = wait_for(lambda: landed() is not None, "what was typed to be somewhere") and landed()
         if there != text:
@@ -382,25 +381,36 @@ class Session:
         self.note(kind, text)
         return text
 
+    def _go(self, app: App, field: str) -> None:
+        """Bring a program to the front and give an element the focus; by one click at most, as two select a word."""
+        app.activate()
+        wait_for(lambda: app.state.get("focus"), f"{app.title} to have the focus")
+        if app.state["focus"] != field:
+            app.focus(field)
+        self.desktop.key("End")  # nothing is selected, which typing would replace
+
     def _prepare(self, app: App) -> None:
         """Empty the password entry, which Tab would select, and give the plain one the focus."""
         app.activate()
         if app.value("password"):
-            app.focus("password")
+            self._go(app, "password")
             self.desktop.key("ctrl+a", "BackSpace")
             app.wait_value("password", 0)
-        app.focus("entry")
+        self._go(app, "entry")
 
     def _into(self, kind: str, app: App, act: Callable[[str], None]) -> None:
         """Type a canary into the password entry; only what came into it may be nowhere."""
-        before, plain = app.value("password"), app.value("entry")
+        before = app.value("password")
         text = self.new()
         act(text)
         typed = len(text)
 
         def has_landed() -> bool:
-            more = sum(character in CANARY_ALPHABET for character in inserted(plain, app.value("entry")))
-            return app.value("password") - before + more >= typed
+            return app.value("password") - before + strayed() >= typed
+
+        def strayed() -> int:
+            """Return how much of the start of the text is in the plain entry."""
+            return next((size for size in range(typed, 0, -1) if text[:size] in app.value("entry")), 0)
 
         try:
             wait_for(has_landed, f"a canary of {kind} to be in an entry")
@@ -434,16 +444,6 @@ class Session:
     def recorded(self) -> str:
         with Reader(self.target) as reader:
             return dict(typed_texts(reader))["keysyms of kind 4"]
-
-
-def inserted(before: str, after: str) -> str:
-    """Return what was typed at one place of a text."""
-    more = len(after) - len(before)
-    start = 0
-    while start < len(before) and before[start] == after[start : start + 1]:
-        start += 1
-    # Where it starts like what stood there, this is one of several answers of the same length.
-    return after[start : start + more] if more > 0 else ""
 
 
 def _pixel(colour: str) -> np.ndarray:

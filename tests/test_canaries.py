@@ -9,7 +9,7 @@ import time
 import pytest
 
 from canary_search import CANARY_ALPHABET, characters_in
-from canary_session import Session
+from canary_session import DWELL_S, Session
 from desktop import Desktop, Timeout, missing, wait_for
 from evcodec import EventKind, Reader
 
@@ -117,6 +117,9 @@ def test_canaries_in_a_program(toolkit, seed, tries, record_property):
                 else [rng.choice(["activate", "focus", "click"])]
             ):
                 session.into_another(listed, other, f"{toolkit} unlisted", how, rng.choice(AFTER_MS))
+            session.into_another(
+                listed, other, f"{toolkit} unlisted, long in front", "activate", DWELL_S * 1000
+            )
             session.while_paused(listed, "pause", rng.choice(AFTER_MS), resume_at_once=turn % 2 == 1)
             session.while_grabbed(listed, "keyboard grab")
             session.while_it_hangs(listed, f"{toolkit} hanging", rng.choice([0.05, 0.3, 1.3]))
@@ -157,7 +160,10 @@ def test_canaries_in_a_page_and_a_terminal(seed, tries, record_property):
                 session.click_on_password(page, "page click", after_ms)
             session.into_another(page, other, "page of another origin", "activate", rng.choice(AFTER_MS))
             session.while_it_hangs(page, "page hanging", rng.choice([0.05, 0.3, 1.3]))
-            session.into_program(terminal, "terminal, classes only", after_ms=rng.choice(AFTER_MS))
+            session.into_another(page, other, "page of another origin", "activate", DWELL_S * 1000)
+            session.into_program(
+                terminal, "terminal, classes only", after_ms=rng.choice([0, 20, DWELL_S * 1000])
+            )
             asked = desktop.start("zenity", "--password", "--title", "asked", title="^asked$")
             session.into_program(asked, "zenity")
             desktop.key("Return")
