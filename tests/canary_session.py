@@ -27,7 +27,8 @@ from evcodec.capture.seen.look import GROUND, LOOKS
 CONSENT = "May evcodec record"
 # What is not evcodec's: profiles of browsers, and the pixels of the screen, which show plain text.
 PLAIN_TRIES = 6
-# So long after a change of focus nothing is dropped for being too near to it: only what is known of the place protects.
+# So long after a change of focus, and before the next, nothing is dropped for being too near to it, nor for want of an answer:
+# only what is known of the place protects.
 DWELL_S = 0.7
 NOT_OURS = ("bin/", "chromium-", "Xvfb_screen0", "/.cache/", ".pki/", "dconf")
 
@@ -249,6 +250,7 @@ class Session:
         self._go(app, "password")
         time.sleep(DWELL_S)
         self._into(kind, app, lambda text: self.desktop.type(text, delay_ms=self.rate()))
+        time.sleep(DWELL_S)
 
     def tab_to_password(self, app: App, kind: str, after_ms: float) -> None:
         """Type into the plain entry, go to the password entry by Tab, and type the canary so soon after."""
@@ -370,6 +372,8 @@ class Session:
         there = wait_for(lambda: landed() is not None, "what was typed to be somewhere") and landed()
         if there != text:
             self.strays += 1
+        if after_ms >= DWELL_S * 1000:
+            time.sleep(DWELL_S)
         self.note(kind, there or "")
 
     def into_program(self, program: Program, kind: str, *, after_ms: float = 0) -> str:
