@@ -12,9 +12,8 @@ from .policy import Accessibility, Elements, Keys, Title, Values
 
 # Roles whose value is what somebody typed, or a whole text.
 _TEXT_ROLES = frozenset(
-    "autocomplete;date editor;document text;document web;editbar;entry;paragraph;password text;spell;spin button;terminal;text".split(
-        ";"
-    )
+    "autocomplete;date editor;document text;document web;editbar;entry;paragraph;password text;spell;spin button;"
+    "terminal;text".split(";")
 )
 _KINDS = {
     ElementAct.MENU_OPEN: EventKind.MENU_OPEN,

@@ -26,7 +26,7 @@ class Root(tk.Tk):
         for option in ("*foreground", "*Foreground"):
             self.option_add(option, INK, 100)
 
-    def readprofile(self, baseName: str, className: str) -> None:  # noqa: N803 - Tk's names
+    def readprofile(self, baseName: str, className: str) -> None:
         """Run none of ``~/.Evcodec.py``, ``~/.Evcodec.tcl`` and the like, which Tk runs otherwise."""
 
 
