@@ -59,6 +59,7 @@ def test_nothing_is_being_recorded(typed):
         (("--policy", "policy.toml", "--duration", "+5s", "s.evc"), "--duration"),
         (("--policy", "policy.toml", "--sources", "x11,telepathy", "s.evc"), "'telepathy'"),
         (("--policy", "policy.toml", "--sources", "fields", "s.evc"), "none of input"),
+        (("--policy", "policy.toml", "--sources", "x11,evdev,fields", "s.evc"), "one of input"),
         (("--status", "s.evc"), "--status goes with"),
         (("--policy", "policy.toml", "--sign", "no.pem", "s.evc"), "no.pem"),
         (("--policy", "policy.toml", "--yes", "s.evc"), "--yes"),

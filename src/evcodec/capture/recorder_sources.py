@@ -12,6 +12,7 @@ from .model import FieldSource, Source
 
 HOTKEY = "ctrl+alt+p"
 SOURCES = ("x11", "fields", "evdev", "pynput")
+_OF_INPUT = ("x11", "evdev", "pynput")
 
 
 def default_sources() -> tuple[str, ...]:
@@ -24,12 +25,17 @@ def default_sources() -> tuple[str, ...]:
 
 
 def check_sources(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names of sources, each once; raise InvalidArgumentError for others."""
+    """Return names of sources, each once, with one of input among them; raise InvalidArgumentError for others."""
     found = tuple(dict.fromkeys(names))
     if unknown := [name for name in found if name not in SOURCES]:
         raise InvalidArgumentError(f"sources: found {unknown[0]!r}, allowed: {', '.join(SOURCES)}")
-    if not found or found == ("fields",):
+    of_input = [name for name in found if name in _OF_INPUT]
+    if not of_input:
         raise InvalidArgumentError("sources: found none of input, allowed: x11, evdev or pynput among them")
+    if len(of_input) > 1:
+        # The kernel's keys are also those of a console, of another user's session, of a screen that no display has: the
+        # windows and fields of this display say nothing of where they went.
+        raise InvalidArgumentError(f"sources: found {' and '.join(of_input)}, allowed: one of input")
     return found
 
 
