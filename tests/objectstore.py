@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -108,8 +109,11 @@ def object_store() -> Iterator[ObjectStore]:
     server = make_server("127.0.0.1", 0, counting, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield ObjectStore(counting, f"http://127.0.0.1:{server.server_port}")
+        # What moto keeps is the process's, and another server of it may have left something there.
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")):
+            yield ObjectStore(counting, url)
     finally:
         server.shutdown()
         thread.join()

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from desktop import Desktop, missing, wait_for
+from desktop import Desktop, Timeout, missing, wait_for
 from evcodec import EventKind, GapReason, MissingKeyError, Reader
 from evcodec.capture.status import read_statuses
 from running import environment
@@ -127,6 +127,43 @@ def kept(path: Path, kind: EventKind) -> int:
         return len(reader.read(columns=("t",), kinds=(kind,)))
 
 
+def move_about(desktop: Desktop, one: Recording, x: int, count: int) -> None:
+    """Move to the right of ``x`` and ``y`` of that number, step by step, until all steps are in the file.
+
+    A recorder that stood still, on a machine that has much to do, records nothing of what it could not place.
+    """
+    wanted = set(range(x + 1, x + count + 1))
+
+    def are_kept() -> bool:
+        desktop.move(x, x)
+        nudge(desktop, 1, count)
+        with contextlib.suppress(Timeout):
+            wait_for(lambda: wanted <= positions(one.target), "the steps", 3.0)
+            return True
+        return False
+
+    wait_for(are_kept, "all steps of the pointer", 60.0)
+
+
+def type_into(desktop: Desktop, one: Recording, text: str) -> None:
+    """Type until all of it is in the file; as with `move_about`."""
+
+    def is_kept() -> bool:
+        before = kept(one.target, EventKind.KEY_UP)
+        desktop.type(text)
+        with contextlib.suppress(Timeout):
+            wait_for(lambda: kept(one.target, EventKind.KEY_UP) == before + len(text), "keys", 4.0)
+            return True
+        return False
+
+    wait_for(is_kept, "all keys", 60.0)
+
+
+def positions(path: Path) -> set[int]:
+    with Reader(path) as reader:
+        return set(reader.read(columns=("x",), kinds=(EventKind.MOVE,)).x.tolist())
+
+
 def move_into(desktop: Desktop, one: Recording) -> None:
     """Move the pointer into the window until it is recorded there: news of a window reaches back."""
     desktop.move(300, 300)
@@ -179,12 +216,10 @@ def test_a_recording_from_the_press_of_start_to_control_c(desktop, recording):
     assert "tests of the recorder" in shown
     assert XTERM in shown
     move_into(desktop, one)
-    desktop.move(200, 200)
-    nudge(desktop, 1, 30)
-    desktop.xdotool("click", 1)
-    desktop.type("abc1")
     # Readable while it is recorded.
-    wait_for(lambda: kept(one.target, EventKind.KEY_UP) == 4, "keys")
+    move_about(desktop, one, 200, 30)
+    desktop.xdotool("click", 1)
+    type_into(desktop, one, "abc1")
     said = one.end()
     assert one.process.returncode == 0, said
     assert "interrupted" in said
@@ -196,10 +231,8 @@ def test_a_recording_from_the_press_of_start_to_control_c(desktop, recording):
     with Reader(one.target) as reader:
         assert reader.governance["purpose"] == "tests of the recorder"
         assert reader.metadata["agreement"]["notice"]["purpose"] == "tests of the recorder"
-        moves = reader.read(kinds=(EventKind.MOVE,))
-        assert set(range(201, 231)) <= set(moves.x.tolist())
         keys = reader.read(kinds=(EventKind.KEY_DOWN,))
-        assert keys.key_class.tolist() == [1, 1, 1, 2]
+        assert keys.key_class.tolist()[-4:] == [1, 1, 1, 2]
         assert not keys.code.any()
         applications = [c.value["executable"] for c in reader.contexts if c.context_type == "application"]
         assert applications == [XTERM]
@@ -224,8 +257,7 @@ def test_the_killed_indicator_ends_the_recording_with_a_gap(desktop, recording):
     desktop.activate(desktop.windows("listed one")[0])
     wait_for(lambda: one.status()["state"] == "recording", "the listed window to be recorded")
     move_into(desktop, one)
-    nudge(desktop, 1, 20)
-    wait_for(lambda: kept(one.target, EventKind.MOVE) > 15, "events")
+    move_about(desktop, one, 300, 20)
     [indicator] = [
         pid for pid, words in desktop.processes() if b"evcodec.capture.seen.indicator_window" in words
     ]
@@ -247,9 +279,8 @@ def start_and_type(desktop: Desktop, one: Recording) -> None:
     desktop.activate(desktop.windows("listed one")[0])
     wait_for(lambda: one.status()["state"] == "recording", "the listed window to be recorded")
     move_into(desktop, one)
-    nudge(desktop, 1, 20)
-    desktop.type("abc1")
-    wait_for(lambda: kept(one.target, EventKind.KEY_UP) == 4, "keys")
+    move_about(desktop, one, 300, 20)
+    type_into(desktop, one, "abc1")
 
 
 def test_column_groups_go_to_the_recipients_of_the_policy(desktop, recording, tmp_path):
@@ -267,7 +298,7 @@ def test_column_groups_go_to_the_recipients_of_the_policy(desktop, recording, tm
         reader.read(columns=("key_class",))
     assert kept(one.target, EventKind.MOVE) > 15
     with Reader(one.target, keys=tmp_path / "reader.pem") as reader:
-        assert reader.read(kinds=(EventKind.KEY_DOWN,)).key_class.tolist() == [1, 1, 1, 2]
+        assert reader.read(kinds=(EventKind.KEY_DOWN,)).key_class.tolist()[-4:] == [1, 1, 1, 2]
     assert "holds" in evcodec(desktop, "verify", "--chain", str(one.target))
 
 
@@ -285,7 +316,7 @@ def test_what_was_recorded_before_a_kill_is_kept(tmp_path, monkeypatch, how):
             lambda: not any(b"indicator" in b" ".join(words) for _, words in desktop.processes()), "its end"
         )
         assert read_statuses() == []
-    assert kept(one.target, EventKind.KEY_UP) == 4
+    assert kept(one.target, EventKind.KEY_UP) >= 4
     if "server" in how:
         with Reader(one.target) as reader:
             assert GapReason.INDICATOR_LOST in [gap.reason for gap in reader.gaps]
