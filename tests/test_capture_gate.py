@@ -359,6 +359,21 @@ def test_a_title_waits_for_the_page_that_it_is_of():
     assert "Bank" not in [value.get("title") for _, name, value in made.contexts if name == "window"]
 
 
+def test_a_title_is_not_told_by_what_a_busy_browser_says_of_the_page_before():
+    """It shows the next page's title, and says that the field of the page before still has the focus."""
+    made = desk(application=BROWSER, field=plain(application=BROWSER, origin=PAGE))
+    made.heard_t = lambda: 400 * MS
+    made.tell(WindowFocused(t=490 * MS, window=window(BROWSER, title="Bank")))
+    made.run(3_000 * MS)
+    assert 1 <= len([t for t, _ in made.asked if t >= 490 * MS]) <= 2
+    assert "Bank" not in [value.get("title") for _, name, value in made.contexts if name == "window"]
+    # What is typed into it after that shows which page it is.
+    made.heard_t = lambda: made.now - 10 * MS
+    made.input(key(3_100 * MS, 30))
+    made.run(5_000 * MS)
+    assert "Bank" in [value.get("title") for _, name, value in made.contexts if name == "window"]
+
+
 def test_no_acts_of_nobody():
     """A process that is not known is not the same as another that is not known."""
     made = desk(application=Application(executable="/usr/bin/editor"))

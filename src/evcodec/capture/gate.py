@@ -81,6 +81,8 @@ class Gate:
         )
         self._field_t = t
         self._title_t = t
+        # Asked about it in vain: there is nothing new to be told before a key or another field.
+        self._is_title_unheard = False
         self._gap_lines = (
             GapLine(t, lambda verdict: verdict.reason),
             GapLine(t, lambda verdict: verdict.pointer_reason),
@@ -115,8 +117,7 @@ class Gate:
                     desktop.window = None
                     self._judge(observed.t)
                 elif window is not None:
-                    desktop.is_title_known = False
-                    self._title_t = observed.t
+                    self._forget_title(observed.t)
                 desktop.window = window
             case PointerEntered(application=application):
                 desktop.pointer_over = application
@@ -126,8 +127,8 @@ class Gate:
                 before, desktop.field = desktop.field, field
                 self._field_t = observed.t
                 if field is None or before is None or field.origin != before.origin:
-                    desktop.is_title_known = False
-                    self._title_t = max(self._title_t, observed.t)
+                    self._forget_title(max(self._title_t, observed.t))
+                self._is_title_unheard = False
                 if not self._amend(before, observed):
                     # Also where it changes nothing, so that what is learnt of this element is not taken for the one before.
                     self._judge(observed.t, since_t=observed.t)
@@ -197,11 +198,18 @@ class Gate:
         desktop = self._desktop
         field_id = None if desktop.field is None else desktop.field.id
         if self._confirming.answered(news, field_id, self._field_t):
-            if news.asked_t >= self._title_t + self._timing.hold:
+            # A browser that still is busy with the next page answers for the one before, which has the focus no more.
+            self._is_title_unheard = news.heard_t is not None and news.heard_t < self._title_t
+            if not self._is_title_unheard and news.asked_t >= self._title_t + self._timing.hold:
                 desktop.is_title_known = True
         elif not news.is_focused and news.field_id == field_id and news.asked_t >= self._field_t:
             desktop.field = None
             self._field_t = news.t
+
+    def _forget_title(self, t: int) -> None:
+        """Take the window's title for one that may be another page's, until the page that has the focus was confirmed."""
+        self._desktop.is_title_known = self._is_title_unheard = False
+        self._title_t = t
 
     def _lose(self, news: SenseLost) -> None:
         desktop = self._desktop
@@ -310,7 +318,8 @@ class Gate:
 
     def _wants_title(self, now_t: int) -> bool:
         rule = self._timeline.last.verdict.rule
-        is_due = not self._desktop.is_title_known and now_t >= self._title_t + self._timing.hold
+        is_open = not self._desktop.is_title_known and not self._is_title_unheard
+        is_due = is_open and now_t >= self._title_t + self._timing.hold
         return is_due and rule is not None and bool(rule.origins) and rule.title is not Title.DROP
 
     def wake_t(self) -> int | None:
