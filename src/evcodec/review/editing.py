@@ -174,13 +174,13 @@ class Editor:
         for name in _TIMES:
             if name in columns:
                 unit = np.ones(len(places), np.int64)
-                if name == "os_time" and "source" in columns:
-                    unit = np.array(
-                        [self._units.get(source, 1) for source in columns["source"][places].tolist()],
-                        np.int64,
-                    )
+                if name == "os_time":
+                    sources = columns["source"][places].tolist() if "source" in columns else [0] * len(places)
+                    # 0: in what it counts is not said, so that the exact time could be told from the difference.
+                    unit = np.array([self._units.get(source, 0) for source in sources], np.int64)
                 values = columns[name][places]
-                columns[name][places] = np.where(values == 0, 0, values - by // unit)
+                steps = (by // np.maximum(unit, 1)).astype(values.dtype)
+                columns[name][places] = np.where((unit > 0) & (values >= steps), values - steps, 0)
         for name in _FINER:
             if name in columns:
                 columns[name][places] = 0
