@@ -122,6 +122,8 @@ def test_the_digest_is_of_the_bytes_and_goes_into_the_header(tmp_path):
         ("frobs = 1", "p.toml, frobs: found a key that no policy has, allowed: version, purpose,"),
         ("group = []", "did you mean groups?"),
         ("retention_days = 0", "p.toml, retention_days: found 0, allowed: 1 and more"),
+        (f"retention_days = {'9' * 5000}", "found a number of thousands of digits"),
+        (f"retention_days = 0x{'f' * 5000}", "found a number of thousands of digits"),
         ("retention_days = 1.5", "p.toml, retention_days: found 1.5, allowed: an integer"),
         ("retention_days = true", "p.toml, retention_days: found true, allowed: an integer"),
         ('retention_days = "9"', "p.toml, retention_days: found '9', allowed: an integer"),
@@ -186,6 +188,15 @@ def test_all_faults_are_told_at_once():
         "p.toml, frob: found a key that no policy has, allowed: version, purpose, notice_id, groups, retention_days, "
         "key_quantum_ms, recipients, application",
     ]
+
+
+@pytest.mark.parametrize("character", ["\n", "\u001b", "\0", "\u202e", "\u2028", "\u200b"])
+def test_what_the_consent_window_shows_can_be_seen(character):
+    """A name that ends its line says there what it likes; one that turns the direction is read as another."""
+    said = json.dumps(f"/usr/bin/x{character}    keys: none")
+    found = faults(f"{HEAD}[[application]]\nexecutable = {said}")
+    assert len(found) == 1
+    assert f"found the character U+{ord(character):04X}" in found[0]
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,8 @@ def parse_policy(data: bytes, where: str, folder: Path) -> Policy:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise PolicyError([f"{where}: found no TOML ({error}), allowed: TOML"]) from None
+    except ValueError:  # a number of more digits than Python takes
+        raise PolicyError([f"{where}: found a number of thousands of digits, allowed: a policy"]) from None
     except RecursionError:
         raise PolicyError([f"{where}: found tables in tables without end, allowed: a policy"]) from None
     try:
@@ -214,5 +216,8 @@ def _place(loc: tuple[Any, ...]) -> Iterable[str]:
 
 
 def _shown(found: Any) -> str:
-    text = repr(found) if not isinstance(found, bool) else str(found).lower()
+    try:
+        text = repr(found) if not isinstance(found, bool) else str(found).lower()
+    except ValueError:  # hexadecimal ones have any number of digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:79]}…"

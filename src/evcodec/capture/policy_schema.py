@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated, Any, Literal, Self
 
 from ..errors import MissingExtraError
@@ -10,6 +11,7 @@ from .policy import BROWSERS, program_name
 
 try:
     from pydantic import (
+        AfterValidator,
         BaseModel,
         BeforeValidator,
         ConfigDict,
@@ -33,7 +35,24 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-_Text = Annotated[str, Field(min_length=1, max_length=1_000)]
+def _plain(value: str) -> str:
+    """Refuse what a person who reads it in the consent window cannot see, or sees as something else."""
+    if not value.strip():
+        raise ValueError("found only spaces, allowed: text that is not empty")
+    if unseen := next(
+        (one for one in value if unicodedata.category(one) in _UNSEEN and one not in _JOINERS), None
+    ):
+        raise ValueError(
+            f"found the character U+{ord(unseen):04X}, allowed: those that can be seen, without line ends"
+        )
+    return value
+
+
+# Control characters, those that turn the direction of writing or have no width, ends of lines and paragraphs, halves of pairs.
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+# Persian and others are not written without them.
+_JOINERS = frozenset("\u200c\u200d")
+_Text = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_plain)]
 _Texts = Annotated[list[_Text], BeforeValidator(_listed), Field(max_length=1_000)]
 _Keys = Literal["none", "class", "full"]
 _Elements = Literal["drop", "role", "name"]
