@@ -152,6 +152,32 @@ def test_no_file_of_the_home_folder_and_no_other_program_presses_start(screen, m
         asked.end()
 
 
+COVER = """
+import sys, tkinter
+root = tkinter.Tk()
+root.overrideredirect(True)
+root.title("cover")
+root.geometry(sys.argv[1])
+root.mainloop()
+"""
+
+
+def test_what_cannot_be_read_is_not_agreed_to(asked):
+    screen = asked.screen
+    wait_for(asked.is_armed, "Start to be active")
+    left, top = screen.origin(asked.window)
+    start = asked.buttons()[1]
+    cover = screen.start(sys.executable, "-c", COVER, f"600x400+{left}+{top}", title="cover")
+    wait_for(lambda: (screen.screenshot()[top + 200, left + 300] == 217).all(), "what covers it")
+    screen.click(*start)
+    time.sleep(0.5)
+    assert asked.thread.is_alive()
+    cover.close()
+    wait_for(lambda: not screen.windows("cover"), "the end of what covers it")
+    screen.click(*start)
+    assert isinstance(asked.answer(), Agreement)
+
+
 def test_resources_of_the_user_hide_no_words(screen):
     screen.run("sh", "-c", "printf '*foreground: #f3f3f6\n*Label.foreground: #f3f3f6\n' | xrdb -merge")
     asked = Asked(screen)

@@ -16,6 +16,7 @@ from . import paper
 from .channel import Channel
 from .loop import run
 from .notice import Notice
+from .sight import X11Sight
 from .toolkit import Scale
 
 WIDTH, HEIGHT = 760, 620
@@ -24,6 +25,7 @@ CALM_MS = 1500
 # A key this soon after another one is somebody typing on.
 TYPING_S = 0.6
 PAPER, BUTTON, BUTTON_LIT, BUTTON_OFF = "#f3f3f6", "#2f3138", "#4a4d57", "#8d8f97"
+COVERED = "Another window lies over this one: take it away, and read"
 SOON = "Start recording can be pressed in a moment"
 
 
@@ -140,9 +142,23 @@ class ConsentWindow:
         self._hint.configure(text="")
 
     def _agree(self) -> None:
-        """Say that the person agrees to what this window shows."""
+        """Say that the person agrees to what this window shows, unless it cannot be read."""
+        if self._is_covered():
+            self._hint.configure(text=COVERED)
+            self._root.lift()
+            return
         self._channel.send("agreed", t=time.monotonic_ns(), ns=time.time_ns(), digest=self._notice.digest())
         self._end()
+
+    def _is_covered(self) -> bool:
+        """Return whether another program's window lies over a part of this one, as far as the window system tells."""
+        if self._root.tk.call("tk", "windowingsystem") != "x11":
+            return False
+        sight = X11Sight(self._root.winfo_id())
+        try:
+            return sight.is_covered()
+        finally:
+            sight.close()
 
     def _refuse(self, why: str) -> None:
         """Say that the person does not."""

@@ -120,6 +120,17 @@ class X11Sight:
             return Fault("something is drawn over it", is_mild=True)
         return None
 
+    def is_covered(self) -> bool:
+        """Return whether a visible window of another client lies over a part of it."""
+        try:
+            return self._is_covered(self._area(self._window))
+        except self._error:
+            return True
+
+    def close(self) -> None:
+        """Hang up."""
+        self._display.close()
+
     def lift(self) -> None:
         """Put it above all windows, whole and opaque, and map it."""
         with contextlib.suppress(self._error):
