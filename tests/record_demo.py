@@ -93,6 +93,9 @@ class Demo:
         self.picture("2-recording")
         self.glide(form, "password")
         self.slowly(SECRET)
+        # Of a menu that was opened from a password field nothing is kept: what has the focus behind it is secret.
+        self.glide(form, "second")
+        time.sleep(0.7)
         self.glide(form, "menu")
         for key in ("Down", "Down", "Return"):
             time.sleep(0.4)
@@ -101,6 +104,7 @@ class Demo:
         for key in ("Down", "Down", "Return"):
             time.sleep(0.4)
             self.desktop.key(key)
+        time.sleep(0.7)
         elsewhere = self.desktop.start("xterm", "-geometry", "60x14+700+380", "-T", "diary", title="diary")
         self.desktop.activate(elsewhere.window)
         time.sleep(0.7)
