@@ -288,6 +288,14 @@ def test_a_folder_that_others_may_enter_is_refused(runtime, mode):
         StatusSocket(":7", dict)
 
 
+def test_a_runtime_folder_that_is_not_there_is_named(runtime, monkeypatch):
+    from evcodec.capture.status import StatusSocket
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / "nowhere"))
+    with pytest.raises(InvalidArgumentError, match="nowhere, which is not there"):
+        StatusSocket(":7", dict)
+
+
 def test_what_does_not_answer_is_said(runtime, monkeypatch):
     from evcodec.capture import status
 

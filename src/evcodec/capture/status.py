@@ -34,7 +34,7 @@ def runtime_folder() -> Path:
     Raises
     ------
     InvalidArgumentError
-        It belongs to somebody else, or others may enter it.
+        It belongs to somebody else, or others may enter it; the folder that XDG_RUNTIME_DIR names is not there.
     OSError
         It cannot be made.
     """
@@ -47,8 +47,14 @@ def runtime_folder() -> Path:
         folder = usual / _FOLDER
     else:
         folder = Path(f"/tmp/{_FOLDER}-{uid}")
-    with suppress(FileExistsError):
+    try:
         folder.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        raise InvalidArgumentError(
+            f"XDG_RUNTIME_DIR: found {folder.parent}, which is not there, allowed: a folder of your own; unset it, or make that"
+        ) from None
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
         raise InvalidArgumentError(
