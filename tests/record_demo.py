@@ -86,7 +86,7 @@ class Demo:
 
     def work(self, form: App) -> None:
         """Fill in the form, look elsewhere, pause."""
-        end = time.monotonic() + 50
+        end = time.monotonic() + 60
         self.desktop.activate(form.window)
         self.glide(form, "entry")
         self.slowly(PLAIN)
