@@ -16,7 +16,7 @@ from evcodec.capture.gate import GateState, Recording
 from evcodec.capture.model import InputEvents, Observed
 from evcodec.capture.passed import Passed, PassedDevice, PassedEvents, PassedGap
 from evcodec.capture.recorder import record
-from evcodec.capture.recorder_loop import Loop, StopSignals
+from evcodec.capture.recorder_loop import CALM_WAKE_EVERY_NS, Loop, StopSignals
 from evcodec.capture.recorder_output import Output
 from evcodec.capture.recorder_session import Session
 
@@ -105,6 +105,8 @@ class OpenGate:
         self.told.append(("suspended", t0, t1))
         self._passed.append(PassedGap(reason=GapReason.SUSPENDED, t0=t0, t1=t1))
 
+    holds_keys = False
+
     def question(self, now_t: int) -> str | None:
         return None
 
@@ -166,7 +168,9 @@ class Stage:
             self.gate, self.output, self.indicator, None, say=self.said.append, until_t=until_t, **clocks
         )  # type: ignore[arg-type]
         self.source = PipeSource(fd)
-        self.loop = Loop(self.session, [self.source], [(self.stop, self._stopped)])
+        self.loop = Loop(
+            self.session, [self.source], [(self.stop, self._stopped)], calm_wake_every_ns=CALM_WAKE_EVERY_NS
+        )
 
     def _trouble(self, message: str) -> None:
         self.said.append(message)

@@ -339,6 +339,9 @@ class Quiet:
     def next_t(self) -> int:
         return time.monotonic_ns() + SECOND // 10
 
+    def is_calm(self) -> bool:
+        return False
+
     def is_over(self) -> bool:
         return self.reads >= self.wanted or time.monotonic() > self.end
 

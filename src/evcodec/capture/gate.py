@@ -59,10 +59,11 @@ class Gate:
     Notes
     -----
     Closed by default: until it is told that a listed window has the focus, nothing passes. Use it from one thread, as
-    ``now_t = clock(); read all sources; observe() each; question(now_t); release(now_t)``, at least every 20 ms while
-    anything is held (`wake_t`). All times are ns of CLOCK_MONOTONIC. Nothing raises for what sources give, and nothing
-    is logged. Columns other than those of `held` do not pass, nor do positions of keys and key
-    columns of pointer events; everything else of what passes is as it was, but for a policy's ``key_quantum_ns`` and classes.
+    ``now_t = clock(); read all sources; observe() each; question(now_t); release(now_t)``, often while anything is
+    held (`wake_t`): a change reaches back to the round before, so longer rounds drop more beside each. All times are
+    ns of CLOCK_MONOTONIC. Nothing raises for what sources give, and nothing is logged. Columns other than those of
+    `held` do not pass, nor do positions of keys and key columns of pointer events; everything else of what passes is
+    as it was, but for a policy's ``key_quantum_ns`` and classes.
     """
 
     def __init__(self, policy: Policy, t: int, *, title_key: bytes, timing: Timing | None = None) -> None:
@@ -331,6 +332,11 @@ class Gate:
         if not times:
             return self._now_t if self._ready else None
         return max(min(times) + self._timing.hold, self._now_t + _AGAIN_NS)
+
+    @property
+    def holds_keys(self) -> bool:
+        """Whether a key waits to be decided: then rounds should be short, since it waits for several."""
+        return self._key_gate.first_t is not None
 
     def state(self, now_t: int) -> GateState:
         """Return what is recorded now."""

@@ -26,7 +26,7 @@ from .gate import Gate
 from .hygiene import Hygiene, harden, place_of
 from .model import Source
 from .policy import Policy
-from .recorder_loop import WAKE_EVERY_NS, Loop, StopSignals
+from .recorder_loop import CALM_WAKE_EVERY_NS, WAKE_EVERY_NS, Loop, StopSignals
 from .recorder_notice import notice_of
 from .recorder_output import Output
 from .recorder_session import Session
@@ -191,15 +191,19 @@ class Recorder:
             )
             self._session = session
             claim.listen()
-            wake_every_ns = min(
-                [WAKE_EVERY_NS, *(getattr(s, "wake_every_ns", WAKE_EVERY_NS) for s in sources)]
-            )
+            hurry = [s.wake_every_ns for s in sources if hasattr(s, "wake_every_ns")]
             others: list[tuple[Any, Callable[[], None]]] = [
                 (indicator, session.indicator_is_ready),
                 (claim, claim.answer),
                 (stop, partial(_end_by_signal, session, stop)),
             ]
-            loop = Loop(session, sources, others, wake_every_ns=wake_every_ns)
+            loop = Loop(
+                session,
+                sources,
+                others,
+                wake_every_ns=min([WAKE_EVERY_NS, *hurry]),
+                calm_wake_every_ns=min([CALM_WAKE_EVERY_NS, *hurry]),
+            )
             self._stop = stop
             record(loop, session, output, stop, sources)
         return Summary(

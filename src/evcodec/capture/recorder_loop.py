@@ -19,6 +19,8 @@ from .model import Observed, Source
 MS = 1_000_000
 # While events flow the loop wakes this often: each wake costs about as much as a thousand of the events that it brings.
 WAKE_EVERY_NS = 32 * MS
+# While nothing but the pointer comes: no key waits to be decided, and what passes is written four times a second.
+CALM_WAKE_EVERY_NS = 64 * MS
 # A source that is readable and gives nothing, this often in a row, is asked each second only: its system has hung up.
 _MOST_EMPTY_READS = 32
 _EMPTY_RETRY_NS = 1_000 * MS
@@ -37,6 +39,10 @@ class Task(Protocol):
 
     def next_t(self) -> int | None:
         """Return when `woken` wants to be called next, even if nothing comes."""
+        ...
+
+    def is_calm(self) -> bool:
+        """Tell whether the next wake may come a little later."""
         ...
 
     def is_over(self) -> bool:
@@ -64,6 +70,8 @@ class Loop:
         What is called when its descriptor is readable.
     wake_every_ns : int
         While something comes, at most one wake in this time.
+    calm_wake_every_ns : int, optional
+        The same while the task is calm; by default ``wake_every_ns``.
     """
 
     def __init__(
@@ -73,11 +81,13 @@ class Loop:
         others: Sequence[tuple[Any, Callable[[], None]]] = (),
         *,
         wake_every_ns: int = WAKE_EVERY_NS,
+        calm_wake_every_ns: int | None = None,
     ) -> None:
         self._task = task
         self._watched = [_Watched(source) for source in sources]
         self._others = others
         self._wake_every_ns = wake_every_ns
+        self._calm_wake_every_ns = wake_every_ns if calm_wake_every_ns is None else calm_wake_every_ns
         self._selector = selectors.DefaultSelector()
         self.wakes = 0
 
@@ -103,7 +113,8 @@ class Loop:
                 self.wakes += 1
                 if has_read and not self._task.is_over():
                     # Not a wait in select, which would end with the first of the events that should gather.
-                    time.sleep(max(0, t + self._wake_every_ns - now_t()) / 1e9)
+                    every_ns = self._calm_wake_every_ns if self._task.is_calm() else self._wake_every_ns
+                    time.sleep(max(0, t + every_ns - now_t()) / 1e9)
         finally:
             self._selector.close()
 

@@ -24,7 +24,7 @@ from .seen.reports import (
 )
 
 # What has passed is moved this often: handing over a batch costs about as much as a thousand of its events.
-MOVE_EVERY_NS = 80 * MS
+MOVE_EVERY_NS = 60 * MS
 # The clocks are compared this often, and the loop wakes for it when idle.
 _CLOCK_EVERY_NS = 1_000 * MS
 # An indicator that is out of sight for longer ends the recording; until then nothing is recorded.
@@ -180,6 +180,10 @@ class Session:
             None if self._hidden_t is None else self._hidden_t + HIDDEN_NS,
         ]
         return min(t for t in times if t is not None)
+
+    def is_calm(self) -> bool:
+        """Tell whether no key waits to be decided."""
+        return not self._gate.holds_keys
 
     def is_over(self) -> bool:
         """Tell whether the recording has ended."""

@@ -31,8 +31,8 @@ from .windows import Windows
 
 _NORMAL, _GRAB, _UNGRAB, _WHILE_GRABBED = range(4)  # modes of focus events
 _INFERIOR, _OF_POINTER = 2, 5  # details of them
-# A person crosses no window and comes back within less; the recorder reads each 32 ms.
-_UNSURE_NS = 80_000_000
+# A person crosses no window and comes back within less; the recorder reads each 64 ms or more often.
+_UNSURE_NS = 120_000_000
 _DEVICE_CHANGED_ITSELF = 2
 _FRESH = object()
 
