@@ -22,6 +22,8 @@ def needs(*names):
 @pytest.fixture(scope="module")
 def ear(desktop):
     with Ear(desktop) as ear:
+        # It asks for events as it is read; a program that starts before it has may never tell of its focus.
+        ear.settle(1_500)
         yield ear
 
 
