@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -208,7 +209,11 @@ def test_an_item_of_a_menu_is_selected_by_a_click_on_it_or_return_and_by_nothing
     opened()
     ear.key("Down")
     ear.acted(ElementAct.ITEM_HOVER, "Open")
-    ear.click(1200, 650)
+    for _ in range(5):  # a menu that has only just opened may pass over a click
+        ear.click(1200, 650)
+        with contextlib.suppress(AssertionError):
+            ear.until(lambda: not app.state["open"], "the end of the menu", 3)
+            break
     closed()
     assert selected() == []
     assert app.state["acts"] == ["Save", "Save"]
