@@ -241,8 +241,12 @@ def test_the_choice_of_a_dropdown_is_committed(name, programs, ear):
     ear.until(
         lambda: [a for a in ear.acts() if a.act is ElementAct.ITEM_HOVER and a.name != before], "a hover"
     )
-    ear.key("Return")
-    ear.until(lambda: app.value("combo") != before, "another choice")
+    for _ in range(5):  # a list that has only just opened may pass over a key
+        ear.key("Return")
+        with contextlib.suppress(AssertionError):
+            ear.until(lambda: app.value("combo") != before, "another choice", 3)
+            break
+    assert app.value("combo") != before
     value = app.value("combo")
     act = ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.VALUE_COMMIT], "a commit")[0]
     assert (act.role, act.value) == ("combo box", value)
