@@ -234,20 +234,27 @@ def test_the_choice_of_a_dropdown_is_committed(name, programs, ear):
     ear.until(lambda: app.state["focus"] == "combo", "the focus on the dropdown")
     before = app.value("combo")
     ear.settle(300)
-    ear.forget()
-    ear.key("space")
-    ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.MENU_OPEN], "the dropdown to open")
-    ear.key("Down")
-    ear.until(
-        lambda: [a for a in ear.acts() if a.act is ElementAct.ITEM_HOVER and a.name != before], "a hover"
-    )
-    for _ in range(5):  # a list that has only just opened may pass over a key
+
+    def choose():
+        ear.forget()
+        ear.key("space")
+        ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.MENU_OPEN], "the dropdown to open", 6)
+        ear.key("Down")
+        ear.until(
+            lambda: [a for a in ear.acts() if a.act is ElementAct.ITEM_HOVER and a.name != before],
+            "a hover",
+            6,
+        )
         ear.key("Return")
+        ear.until(lambda: app.value("combo") != before, "another choice", 6)
+
+    for _ in range(4):  # a list that has only just opened may pass over a key
         with contextlib.suppress(AssertionError):
-            ear.until(lambda: app.value("combo") != before, "another choice", 3)
+            choose()
             break
-    assert app.value("combo") != before
+        ear.key("Escape")
     value = app.value("combo")
+    assert value != before
     act = ear.until(lambda: [a for a in ear.acts() if a.act is ElementAct.VALUE_COMMIT], "a commit")[0]
     assert (act.role, act.value) == ("combo box", value)
 
